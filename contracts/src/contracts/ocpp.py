@@ -1,0 +1,244 @@
+"""What the bridge says of chargers, and the one thing it is told to do to them.
+
+Words are the same for every OCPP version; what the charger literally said stays beside the word where it may matter.
+"""
+
+from enum import StrEnum
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import FiniteFloat
+
+from contracts.envelope import Message
+from contracts.words import ChargerId, Epoch, Timestamp
+
+
+class AboutCharger(Message):
+    """A message about one charger."""
+
+    charger_id: ChargerId
+
+    def key(self) -> str:
+        return self.charger_id
+
+
+# --- ocpp.connectivity.v1 ---------------------------------------------------------------------------------------------
+
+
+class ChargerConnected(AboutCharger):
+    """A websocket session of the charger is open, as number `epoch`."""
+
+    wire_type: ClassVar[str] = "ocpp.charger-connected.v1"
+
+    epoch: Epoch
+    protocol: str
+    bridge: str
+    since: Timestamp
+
+
+class ChargerDisconnected(AboutCharger):
+    """Session `epoch` is over. A session with a greater epoch may be open already: then this is old news."""
+
+    wire_type: ClassVar[str] = "ocpp.charger-disconnected.v1"
+
+    epoch: Epoch
+    bridge: str
+    since: Timestamp
+    why: Literal["closed", "lost", "silent", "replaced", "bridge_stopped", "bridge_lost", "refused"]
+
+
+# --- ocpp.observations.v1 ---------------------------------------------------------------------------------------------
+
+
+class Observation(AboutCharger):
+    """Something the charger said of itself, on session `epoch`; `reported_at` is by the charger's own clock."""
+
+    epoch: Epoch
+    reported_at: Timestamp | None = None
+
+
+class ChargerBooted(Observation):
+    """BootNotification. `reason` is its 2.x BootReason; 1.6 has none.
+
+    `solicited` is true when we had asked this session for it (TriggerMessage): then it says nothing about a restart.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.charger-booted.v1"
+
+    reason: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    solicited: bool = False
+    registration: Literal["accepted", "pending", "rejected"] = "accepted"
+
+
+class ConnectorState(StrEnum):
+    """A connector's state in the words of OCPP 2.x; 1.6's Preparing, Charging, SuspendedEV, … count as occupied."""
+
+    AVAILABLE = "available"
+    OCCUPIED = "occupied"
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+
+
+class ConnectorStatusReported(Observation):
+    """StatusNotification. Connector 0 (1.6) is the charger as a whole. `raw_status` is the charger's own word."""
+
+    wire_type: ClassVar[str] = "ocpp.connector-status-reported.v1"
+
+    evse_id: int
+    connector_id: int
+    state: ConnectorState
+    raw_status: str
+    error_code: str | None = None
+    info: str | None = None
+
+
+class TransactionStarted(Observation):
+    """A transaction began. `transaction_id` is ours on 1.6 and the charger's on 2.x."""
+
+    wire_type: ClassVar[str] = "ocpp.transaction-started.v1"
+
+    transaction_id: str
+    evse_id: int | None = None
+    connector_id: int | None = None
+    meter_wh: FiniteFloat | None = None
+
+
+class TransactionUpdated(Observation):
+    """A transaction went on; `meter_wh` is the meter's reading, not the energy of this transaction."""
+
+    wire_type: ClassVar[str] = "ocpp.transaction-updated.v1"
+
+    transaction_id: str
+    evse_id: int | None = None
+    meter_wh: FiniteFloat | None = None
+
+
+class TransactionEnded(Observation):
+    """A transaction ended. `reason` is the charger's own word, for instance HardReset, SoftReset or ImmediateReset."""
+
+    wire_type: ClassVar[str] = "ocpp.transaction-ended.v1"
+
+    transaction_id: str
+    evse_id: int | None = None
+    connector_id: int | None = None
+    reason: str | None = None
+    meter_wh: FiniteFloat | None = None
+
+
+class SecurityEventReported(Observation):
+    """SecurityEventNotification, for instance ResetOrReboot or StartupOfTheDevice (A04.FR.02)."""
+
+    wire_type: ClassVar[str] = "ocpp.security-event-reported.v1"
+
+    kind: str
+    info: str | None = None
+
+
+class FirmwareStatusReported(Observation):
+    """FirmwareStatusNotification. `updating` sums the charger's word up: an update is under way."""
+
+    wire_type: ClassVar[str] = "ocpp.firmware-status-reported.v1"
+
+    status: str
+    updating: bool
+
+
+# --- ocpp.commands.v1 -------------------------------------------------------------------------------------------------
+
+
+class ResetCharger(AboutCharger):
+    """Send the charger one Reset, at most once ever for this attempt, on session `epoch` only, before `not_after`.
+
+    `strength`: `soft` and `hard` are 1.6's words; on 2.x all three mean Immediate, or OnIdle with `on_idle`.
+    `auto` is Soft on 1.6. `watch_until`: ping the session so often that a dead one is noticed, until then.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.reset-charger.v1"
+
+    attempt_id: UUID
+    epoch: Epoch
+    strength: Literal["auto", "soft", "hard"] = "auto"
+    on_idle: bool = False
+    evse_id: int | None = None
+    not_after: Timestamp
+    watch_until: Timestamp
+
+
+# --- ocpp.answers.v1 --------------------------------------------------------------------------------------------------
+
+
+class Answer(AboutCharger):
+    """What became of one ResetCharger. `epoch` is the session it was sent on."""
+
+    attempt_id: UUID
+    epoch: Epoch
+
+
+class ResetSent(Answer):
+    """The Reset frame was written to the socket."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-sent.v1"
+
+    message_id: str
+    sent_at: Timestamp
+    frame: str
+
+
+class Answered(Answer):
+    """The charger answered the Reset. `answer_epoch` is the session that the answer came on: it may be the next one."""
+
+    message_id: str
+    answer_epoch: Epoch
+    answered_at: Timestamp
+    info: str | None = None
+
+
+class ResetAccepted(Answered):
+    """Accepted: a promise, not an outcome."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-accepted.v1"
+
+
+class ResetScheduled(Answered):
+    """Scheduled (2.x, OnIdle during a transaction: B11.FR.07, B12.FR.01)."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-scheduled.v1"
+
+
+class ResetRejected(Answered):
+    """Rejected; `info` is the charger's reason, where it gave one."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-rejected.v1"
+
+
+class ResetUnsupported(Answered):
+    """CALLERROR NotSupported or NotImplemented; `code` is the charger's own."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-unsupported.v1"
+
+    code: str
+
+
+class ResetUnanswered(Answer):
+    """No answer: not in time, or the session ended, or we died in between. Not a failure: it may restart all the same.
+
+    `error`: another CALLERROR's code, where that was the answer.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.reset-unanswered.v1"
+
+    why: Literal["timeout", "session_ended", "bridge_lost", "call_error"]
+    error: str | None = None
+
+
+class ResetNotDelivered(Answer):
+    """Nothing was sent, and nothing will be."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-not-delivered.v1"
+
+    why: Literal["expired", "not_connected", "other_session"]
