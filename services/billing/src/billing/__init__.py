@@ -1,0 +1,1 @@
+"""Billing: which plan each group has, and what the plan carries."""

@@ -1,0 +1,42 @@
+"""What billing remembers of other services' topics, and how it is built again from them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.tables import groups
+from chassis.projection import Projection, Tables
+from contracts import topics
+from contracts.auth import GroupDefined
+from contracts.envelope import Envelope, Message
+
+
+async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
+    """Writes down which groups there are; the name that was said last stands."""
+    table = tables[groups.name]
+    latest = {
+        message.data.group_id: {
+            "group_id": message.data.group_id,
+            "name": message.data.name,
+            "said_at": message.time,
+        }
+        for message in sorted(messages, key=lambda message: message.time)
+        if isinstance(message.data, GroupDefined)
+    }
+    if not latest:
+        return
+    rows = insert(table).values(list(latest.values()))
+    await session.execute(
+        rows.on_conflict_do_update(
+            index_elements=[table.c.group_id],
+            set_={"name": rows.excluded.name, "said_at": rows.excluded.said_at},
+            where=rows.excluded.said_at > table.c.said_at,
+        )
+    )
+
+
+PROJECTIONS = {
+    projection.name: projection
+    for projection in (Projection(name="groups", topics=(topics.AUTH_GROUPS,), tables=(groups,), apply=apply_groups),)
+}

@@ -1,0 +1,52 @@
+"""Composes fleet: settings, tables, what it reads and what it serves."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.app import CannotStartError, Service
+from chassis.consumer import subscribe_batch
+from chassis.projection import Projection
+from contracts import topics
+from contracts.envelope import Envelope
+from fleet.import_routes import import_routes
+from fleet.models import Catalogue, CatalogueUnreadableError
+from fleet.operations import Operations
+from fleet.projections import PROJECTIONS
+from fleet.routes import fleet_routes
+from fleet.settings import Settings
+from fleet.store import Store
+from fleet.tables import metadata
+
+MAX_IMPORT_BYTES = 4 * 1024 * 1024
+
+
+def build(settings: Settings | None = None) -> Service:
+    """The service, ready to run. Raises CannotStartError."""
+    settings = settings or Settings()
+    try:
+        catalogue = Catalogue.read(settings.models_file)
+    except CatalogueUnreadableError as error:
+        raise CannotStartError(str(error)) from error
+    service = Service(topics.Service.FLEET.value, settings, metadata, http_options={"max_body_bytes": MAX_IMPORT_BYTES})
+    store = Store(service.outbox, service.clock)
+    operations = Operations(store, catalogue)
+
+    async def follow_catalogue() -> None:
+        async with service.database.begin() as session:
+            await operations.follow_catalogue(session)
+
+    service.on_start(follow_catalogue)
+    for projection in PROJECTIONS.values():
+        for topic in projection.topics:
+            subscribe_batch(service, topic, partial(_apply, projection))
+    service.http.state.keyring = service.keyring
+    service.http.include_router(fleet_routes(service.database, store, operations, catalogue))
+    service.http.include_router(import_routes(service.database, operations))
+    return service
+
+
+async def _apply(projection: Projection, session: AsyncSession, envelopes: Sequence[Envelope[Any]]) -> None:
+    await projection.apply(session, envelopes, projection.live)
