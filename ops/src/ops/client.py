@@ -1,0 +1,130 @@
+"""A client of the portal's HTTP API, for the command line: every refusal becomes a sentence."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx2
+
+from ops.embedded.problems import Problem
+
+_SECONDS = 15.0
+_HEARD_WITHIN_S = 3.0
+_NOT_KNOWN = (404, 422)
+
+
+class RefusedError(Problem):
+    """The portal answered, and its answer was no; `status` is HTTP's."""
+
+    def __init__(self, what: str, status: int) -> None:
+        super().__init__(what)
+        self.status = status
+
+
+class Portal:
+    """The portal, as one person. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=_SECONDS)
+
+    @classmethod
+    def logged_in(cls, url: str, username: str, password: str) -> Self:
+        """Logs a person in. Raises Problem when the portal refuses or does not answer."""
+        with cls(url) as anonymous:
+            answer = anonymous.post("/api/v1/login", {"username": username, "password": password})
+        return cls(url, str(answer["access_token"]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def get(self, path: str) -> dict[str, Any]:
+        """GET, as JSON."""
+        return self._call("GET", path)
+
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """PUT, as JSON."""
+        return self._call("PUT", path, body)
+
+    def put_once_known(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """PUT what speaks of a group that was perhaps made a moment ago: services hear of it one after the other."""
+        give_up = time.monotonic() + _HEARD_WITHIN_S
+        while True:
+            try:
+                return self.put(path, body)
+            except RefusedError as refused:
+                if refused.status not in _NOT_KNOWN or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
+
+    def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+        """POST, as JSON; an underscore in a header's name stands for a hyphen."""
+        return self._call("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """DELETE."""
+        return self._call("DELETE", path)
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page."""
+        page = path
+        while True:
+            answer = self.get(page)
+            yield from answer["items"]
+            after = answer.get("next")
+            if not after:
+                return
+            page = f"{path}{'&' if '?' in path else '?'}after={quote(str(after))}"
+
+    def events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """A live stream's events, as (name, data), until the server ends it."""
+        try:
+            with self._http.stream("GET", path, timeout=httpx2.Timeout(_SECONDS, read=60.0)) as response:
+                if response.status_code != httpx2.codes.OK:
+                    response.read()
+                    raise _refused("GET", path, response)
+                for event in httpx2.EventSource(response):
+                    yield event.event, event.json() if event.data else {}
+        except httpx2.TransportError as error:
+            raise self._away(error) from error
+
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, json=body, headers=headers)
+        except httpx2.TransportError as error:
+            raise self._away(error) from error
+        if response.is_success:
+            answer = response.json() if response.content else {}
+            return dict(answer)
+        raise _refused(method, path, response)
+
+    def _away(self, error: Exception) -> Problem:
+        return Problem(
+            f"The portal at {self.url} does not answer ({error or type(error).__name__})",
+            todo="See what runs with `comeback status`, and start it with `comeback up`",
+        )
+
+
+def _refused(method: str, path: str, response: httpx2.Response) -> RefusedError:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {}
+    fields = "; ".join(f"{each.get('field')}: {each.get('detail')}" for each in problem.get("errors", ()))
+    said = problem.get("detail") or problem.get("title") or f"HTTP {response.status_code}"
+    what = f"{method} {path} was refused ({response.status_code}): {said}{f' ({fields})' if fields else ''}"
+    return RefusedError(what, response.status_code)

@@ -1,0 +1,1 @@
+"""The subcommands of `comeback`, one module each."""

@@ -1,0 +1,52 @@
+"""`comeback users`: people, and what they are in which group."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from contracts.words import Role
+from ops.commands.common import DataDir, say, with_operator
+
+app = typer.Typer(help="People, and what they are in which group.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    user: Annotated[str, typer.Argument(help="The login name.")],
+    group: Annotated[str | None, typer.Option(help="A group to make the person a member of.")] = None,
+    role: Annotated[Role, typer.Option(help="What the person is there.")] = Role.USER,
+    name: Annotated[str | None, typer.Option(help="What people call this person.")] = None,
+    ask_password: Annotated[bool, typer.Option(help="Ask for a password instead of making one.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Makes a login, and a membership when a group is given. The password is made, and shown once.
+
+    A password in the environment variable COMEBACK_NEW_PASSWORD is used instead.
+    """
+    password = os.environ.get("COMEBACK_NEW_PASSWORD")
+    if ask_password and not password:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with with_operator(data_dir) as portal:
+        made = portal.post("/api/v1/users", {"user_id": user, "name": name or user, "password": password})
+        if group is not None:
+            portal.put(f"/api/v1/groups/{group}/members/{user}", {"role": role.value})
+    say(f"{user} can log in." + (f" {user} is {role.value} of {group}." if group else ""))
+    if made.get("password"):
+        say(f"Password, shown this once: {made['password']}")
+
+
+@app.command("role")
+def role(
+    user: Annotated[str, typer.Argument(help="The login name.")],
+    group: Annotated[str, typer.Argument(help="The group.")],
+    role: Annotated[Role | None, typer.Argument(help="The new role; none ends the membership.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Gives a person a role in a group, or ends the membership when no role is named."""
+    with with_operator(data_dir) as portal:
+        if role is None:
+            portal.delete(f"/api/v1/groups/{group}/members/{user}")
+        else:
+            portal.put(f"/api/v1/groups/{group}/members/{user}", {"role": role.value})
+    say(f"{user} is no longer a member of {group}." if role is None else f"{user} is {role.value} of {group}.")

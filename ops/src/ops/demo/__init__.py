@@ -1,0 +1,1 @@
+"""`comeback demo`: the main job on simulated chargers, told as it happens."""

@@ -1,0 +1,95 @@
+"""What tests stand on: one real Kafka and one real PostgreSQL for the whole session, started when first asked for."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from ops.embedded.testing import Infrastructure
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("ci")
+
+KINDS = ("unit", "property", "contracts", "component", "broker", "journey")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick kinds first: a broken rule is told before a broker is started."""
+    here = Path(__file__).parent
+
+    def kind(item: pytest.Item) -> int:
+        part = item.path.relative_to(here).parts[0]
+        return KINDS.index(part) if part in KINDS else len(KINDS)
+
+    items.sort(key=kind)
+
+
+@pytest.fixture(scope="session")
+def infrastructure() -> Iterator[Infrastructure]:
+    """Kafka with SCRAM and rights as the contracts give them, and PostgreSQL; both for the whole session."""
+    folder = Path(tempfile.mkdtemp(prefix="comeback-tests-"))
+    parts = Infrastructure(folder)
+
+    async def start() -> None:
+        await parts.start()
+        await parts.provision()
+
+    async def stop() -> None:
+        await parts.stop()
+
+    try:
+        asyncio.run(start())
+        yield parts
+    finally:
+        asyncio.run(stop())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def plain_infrastructure() -> Iterator[Infrastructure]:
+    """A second Kafka, without users and rights, that tests may stop, kill and fill with topics of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="comeback-tests-"))
+    parts = Infrastructure(folder, secure=False)
+    try:
+        asyncio.run(parts.start())
+        yield parts
+    finally:
+        asyncio.run(parts.stop())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def kafka_bootstrap(plain_infrastructure: Infrastructure) -> str:
+    """The address of a Kafka that asks nobody who they are; topics are the test's own to make."""
+    return plain_infrastructure.kafka.address
+
+
+@pytest.fixture
+async def new_database(infrastructure: Infrastructure) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Makes fresh databases; gives their address as the super-user, and drops them after the test."""
+    made: list[str] = []
+
+    async def make() -> str:
+        made.append(await infrastructure.create_database())
+        return made[-1]
+
+    yield make
+    for url in made:
+        await infrastructure.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The system's Chromium."""
+    for name in CHROMIUM:
+        if path := shutil.which(name):
+            return path
+    pytest.fail(
+        "This test needs a Chromium browser and found none. On Debian and Ubuntu: apt-get install chromium. "
+        "Elsewhere: install Chromium or Chrome so that one of these is on the PATH: " + ", ".join(CHROMIUM)
+    )

@@ -1,0 +1,72 @@
+"""Ports are chosen once and remembered; a taken one is said or given way to, as people would want."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ops.embedded.ports import HOST, Wish, choose, is_free, next_free
+from ops.embedded.problems import Problem
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free() -> int:
+    return next_free(21_000 + os.getpid() % 5_000, set())
+
+
+def test_a_port_that_someone_listens_on_is_not_free(taken):
+    assert not is_free(taken)
+
+
+def test_a_known_port_in_use_names_its_holder_and_the_option(tmp_path, taken):
+    with pytest.raises(Problem) as caught:
+        choose([Wish("portal", taken, fixed=True)], {}, tmp_path / "ports.json")
+    assert caught.value.what.startswith(f"Port {taken}, wanted for portal, is in use by ")
+    assert f"(process {os.getpid()})" in caught.value.what
+    assert "--portal-port" in (caught.value.todo or "")
+
+
+def test_a_chosen_port_in_use_is_refused_even_where_another_would_do(tmp_path, taken):
+    with pytest.raises(Problem, match=f"Port {taken}, wanted for kafka"):
+        choose([Wish("kafka", 1)], {"kafka": taken}, tmp_path / "ports.json")
+
+
+def test_any_other_port_gives_way_to_the_next_free_one_and_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr("ops.embedded.ports.is_free", lambda port, _host=HOST: port != 19_092)
+    memory = tmp_path / "ports.json"
+    wishes = [Wish("kafka", 19_092), Wish("kafka-controller", 19_093)]
+    assert choose(wishes, {}, memory) == {"kafka": 19_094, "kafka-controller": 19_093}
+    monkeypatch.setattr("ops.embedded.ports.is_free", lambda _port, _host=HOST: True)
+    assert choose(wishes, {}, memory)["kafka"] == 19_094
+
+
+def test_a_choice_is_remembered_for_the_next_start(tmp_path, free):
+    memory = tmp_path / "ports.json"
+    wishes = [Wish("portal", 1, fixed=True)]
+    assert choose(wishes, {"portal": free}, memory) == {"portal": free}
+    assert choose(wishes, {}, memory) == {"portal": free}
+
+
+def test_one_port_chosen_twice_is_refused(tmp_path, free):
+    with pytest.raises(Problem, match=f"Port {free} was chosen for both portal and bridge"):
+        choose([Wish("portal", 1), Wish("bridge", 2)], {"portal": free, "bridge": free}, tmp_path / "ports.json")
+
+
+def test_a_port_for_nobody_is_refused(tmp_path):
+    with pytest.raises(Problem, match="There is no port called portel"):
+        choose([Wish("portal", 1)], {"portel": 8080}, tmp_path / "ports.json")
+
+
+def test_a_damaged_memory_is_as_good_as_none(tmp_path, free):
+    memory = tmp_path / "ports.json"
+    memory.write_text("{")
+    assert choose([Wish("kafka", free)], {}, memory) == {"kafka": free}
+    assert json.loads(memory.read_text()) == {"kafka": free}
