@@ -1,0 +1,1 @@
+"""Every charger websocket: OCPP 1.6J, 2.0.1 and 2.1 to and from Kafka."""

@@ -1,0 +1,364 @@
+"""One websocket of one charger: reads frames, answers CALLs in their order, sends ours one at a time."""
+
+import asyncio
+import contextlib
+import struct
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+import structlog
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType
+from aiohttp.web import WebSocketResponse
+
+from ocpp_bridge import frames
+from ocpp_bridge.buckets import Bucket
+from ocpp_bridge.dialects import Dialect
+from ocpp_bridge.frames import Call, CallError, CallResult, CallResultError, Send, UnknownKind, Unreadable
+from ocpp_bridge.metrics import BridgeMetrics
+from ocpp_bridge.schemas import Violation
+
+log = structlog.stdlib.get_logger(__name__)
+
+Why = Literal["closed", "lost", "silent", "replaced", "bridge_stopped", "refused"]
+"""How a session ended, in the words of ChargerDisconnected."""
+
+SEND_WITHIN_S = 10.0
+CLOSE_WITHIN_S = 2.0
+BAD_FRAMES_PER_SECOND = 1.0
+BURST_S = 10.0
+
+_CODES: dict[Why, WSCloseCode] = {
+    "replaced": WSCloseCode.POLICY_VIOLATION,
+    "refused": WSCloseCode.POLICY_VIOLATION,
+    "bridge_stopped": WSCloseCode.GOING_AWAY,
+}
+
+
+class SessionEndedError(Exception):
+    """The session is over; nothing can be sent on it any more."""
+
+
+class Transport(Protocol):
+    """The part of a transport that ends a connection."""
+
+    def abort(self) -> None:
+        """At once."""
+        ...
+
+    def close(self) -> None:
+        """When all that was written is sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may send; see `ocpp_bridge.settings`."""
+
+    frame_soft_limit: int
+    frames_per_second: float
+    bad_frames: int
+    waiting_calls: int
+
+
+Answering = Callable[["Session", Call, bytes], bytes | Awaitable[bytes | None]]
+"""Gives the frame that answers a CALL: at once, or when all it waits for is done; None when it gets no answer."""
+
+StrayAnswer = Callable[["Session", CallResult | CallError], None]
+"""Told of an answer that this session is not waiting for."""
+
+
+class Session:
+    """A session number `epoch` of a charger, from the opened websocket to its end.
+
+    Attributes:
+        instance: the name of the bridge instance that holds it.
+        accepted: the charger's last boot, on this session or an earlier one, was accepted.
+        rejected: the last boot on this session was rejected: nothing may be sent to the charger (B03.FR.03).
+        fenced: a newer session has begun: nothing that still comes here counts.
+        turn: held by whoever has a CALL of ours under way: one at a time (2.x part 4, 4.1.1).
+        opened_at: when it began.
+        heard_at: monotonic seconds of the last frame, ping or pong.
+        pinged_at: monotonic seconds of the last ping of ours.
+        asked_at: monotonic seconds of the first ping since then; greater than `heard_at` while nothing has answered it.
+    """
+
+    __slots__ = (
+        "__weakref__", "_answering", "_bad", "_calls", "_deadline", "_expected", "_limits", "_metrics", "_rate",
+        "_stray", "_transport", "_why", "_worker", "_ws", "accepted", "asked_at", "charger_id", "dialect", "epoch",
+        "fenced", "heard_at", "instance", "opened_at", "pinged_at", "rejected", "turn",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        ws: WebSocketResponse[bool],
+        transport: Transport,
+        *,
+        charger_id: str,
+        epoch: int,
+        instance: str,
+        dialect: Dialect,
+        opened_at: datetime,
+        accepted: bool,
+        limits: Limits,
+        answering: Answering,
+        stray: StrayAnswer,
+        metrics: BridgeMetrics,
+    ) -> None:
+        now = time.monotonic()
+        self.charger_id = charger_id
+        self.epoch = epoch
+        self.instance = instance
+        self.dialect = dialect
+        self.opened_at = opened_at
+        self.accepted = accepted
+        self.rejected = False
+        self.fenced = False
+        self.turn = asyncio.Lock()
+        self.heard_at = self.pinged_at = self.asked_at = now
+        self._ws = ws
+        self._transport = transport
+        self._limits = limits
+        self._answering = answering
+        self._stray = stray
+        self._metrics = metrics
+        self._rate = Bucket.full(limits.frames_per_second * BURST_S, limits.frames_per_second, now)
+        self._bad = Bucket.full(limits.bad_frames, BAD_FRAMES_PER_SECOND, now)
+        self._calls: deque[tuple[Call, bytes]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._expected: tuple[str, asyncio.Future[CallResult | CallError]] | None = None
+        self._why: Why | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def why(self) -> Why | None:
+        """How it ended; None while it lasts."""
+        return self._why
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended or is being ended."""
+        return self._why is not None
+
+    async def run(self) -> Why:
+        """Reads until the socket ends; returns how it ended."""
+        how: Why = "lost"
+        try:
+            how = await self._read()
+        finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            if self._why is None:
+                self._why = how
+            self._nobody_answers()
+        return self._why
+
+    async def _read(self) -> Why:
+        receive = self._ws.receive
+        while True:
+            message = await receive()
+            self.heard_at = now = time.monotonic()
+            match message.type:
+                case WSMsgType.TEXT:
+                    if self._why is None:
+                        await self._take(message.data, now)
+                case WSMsgType.BINARY:
+                    await self._refuse_bad(Unreadable(frames.UNREADABLE_ID, "OCPP-J frames are text frames"), now)
+                case WSMsgType.PING:
+                    await self._quietly(self._ws.pong(message.data))
+                case WSMsgType.PONG:
+                    pass
+                case WSMsgType.CLOSE:
+                    if self._why is None:
+                        await self._ws.close(drain=False)
+                    else:
+                        self._transport.close()
+                    return "closed"
+                case _:
+                    if isinstance(message.data, WebSocketError):
+                        log.warning(
+                            "the charger broke the websocket protocol",
+                            charger=self.charger_id,
+                            epoch=self.epoch,
+                            why=str(message.data),
+                        )
+                        self._metrics.bad_frames.labels(self.dialect.protocol, f"ws {message.data.code}").inc()
+                        return "refused"
+                    return "lost"
+
+    async def _take(self, data: bytes, now: float) -> None:
+        if not self._rate.take(now):
+            self._flooded("more frames than it may send")
+            return
+        if len(data) > self._limits.frame_soft_limit:
+            await self._refuse_big(data, now)
+            return
+        frame = frames.parse(data)
+        match frame:
+            case Call():
+                await self._take_call(frame, data)
+            case CallResult() | CallError():
+                self._take_answer(frame)
+            case Unreadable():
+                await self._refuse_bad(frame, now)
+            case Send() | CallResultError() if self.dialect.sends:
+                self._metrics.unanswerable.labels(self.dialect.protocol, type(frame).__name__).inc()
+            case Send(message_id=message_id) | CallResultError(message_id=message_id):
+                await self._refuse_kind(message_id)
+            case UnknownKind(message_id=message_id):
+                await self._refuse_kind(message_id)
+
+    async def _take_call(self, call: Call, data: bytes) -> None:
+        if self._worker is None:
+            answer = self._answering(self, call, data)
+            if isinstance(answer, bytes):
+                await self._quietly(self.send(answer))
+                return
+            # Answers to our own CALLs and pongs must be read on while this one waits for Kafka.
+            self._worker = asyncio.create_task(self._answer(answer), name="calls")
+        elif len(self._calls) >= self._limits.waiting_calls:
+            self._flooded("more CALLs than are answered")
+        else:
+            self._calls.append((call, data))
+
+    async def _answer(self, first: Awaitable[bytes | None]) -> None:
+        """Answers the CALL at hand, and then those that came meanwhile, in their order.
+
+        It goes on when the socket has ended, since what was said was said; a newer session ends it.
+        """
+        answer: bytes | Awaitable[bytes | None] | None = first
+        try:
+            while answer is not None:
+                reply = answer if isinstance(answer, bytes) else await answer
+                if reply is not None:
+                    await self._quietly(self.send(reply))
+                answer = None
+                if self._calls and not self.fenced:
+                    call, data = self._calls.popleft()
+                    answer = self._answering(self, call, data)
+        finally:
+            self._worker = None
+
+    def _take_answer(self, frame: CallResult | CallError) -> None:
+        if self._expected is not None and self._expected[0] == frame.message_id and not self._expected[1].done():
+            self._expected[1].set_result(frame)
+        else:
+            self._stray(self, frame)
+
+    async def begin_call(self, message_id: str, data: bytes) -> asyncio.Future[CallResult | CallError]:
+        """Writes a CALL; the caller holds `turn` and waits for the answer with `end_call`. Raises SessionEndedError."""
+        future: asyncio.Future[CallResult | CallError] = asyncio.get_running_loop().create_future()
+        self._expected = (message_id, future)
+        try:
+            await self.send(data)
+        except SessionEndedError:
+            self._expected = None
+            raise
+        return future
+
+    async def end_call(
+        self, answer: asyncio.Future[CallResult | CallError], *, within: float
+    ) -> CallResult | CallError:
+        """Waits for the answer to the CALL that was begun. Raises SessionEndedError, or TimeoutError after `within`."""
+        try:
+            async with asyncio.timeout(within):
+                return await answer
+        finally:
+            self._expected = None
+
+    async def send(self, data: bytes) -> None:
+        """Writes a text frame. Raises SessionEndedError when the session is over or the charger does not read."""
+        if self._why is not None:
+            raise SessionEndedError
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await self._ws.send_frame(data, WSMsgType.TEXT)
+        except TimeoutError as error:
+            self.end("silent")
+            raise SessionEndedError from error
+        except (ConnectionError, RuntimeError) as error:
+            raise SessionEndedError from error
+
+    async def ping(self) -> None:
+        """Asks for a pong; `heard_at` tells when it came."""
+        self.pinged_at = time.monotonic()
+        if self.asked_at <= self.heard_at:
+            self.asked_at = self.pinged_at
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await self._ws.ping()
+
+    def fence(self) -> None:
+        """A newer session has begun: nothing that comes from now on counts."""
+        self.fenced = True
+        self._calls.clear()
+        self.end("replaced")
+
+    def end(self, why: Why) -> None:
+        """Ends the session: with a close frame, or at once when nobody is there to read it."""
+        if self._why is not None:
+            return
+        self._why = why
+        self._nobody_answers()
+        if why == "silent":
+            self._transport.abort()
+            return
+        # The reader goes on until the charger's own close frame comes (RFC 6455, 7.1.1), for so long.
+        self._deadline = asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, self._transport.abort)
+        code = _CODES.get(why, WSCloseCode.OK)
+        closing = asyncio.create_task(self._say_goodbye(struct.pack("!H", code) + why.encode()), name="close")
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+    def _nobody_answers(self) -> None:
+        if self._expected is not None and not self._expected[1].done():
+            self._expected[1].set_exception(SessionEndedError())
+
+    async def _say_goodbye(self, reason: bytes) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._ws.send_frame(reason, WSMsgType.CLOSE)
+
+    async def _refuse_big(self, data: bytes, now: float) -> None:
+        size, limit = len(data), self._limits.frame_soft_limit
+        log.warning("a frame is too big", charger=self.charger_id, epoch=self.epoch, size=size, limit=limit)
+        kind, message_id = frames.opening(data)
+        why = f"the frame has {size} bytes; at most {limit} are read"
+        bad = Unreadable(message_id, why, asked=kind is None or kind == frames.CALL)
+        await self._refuse_bad(bad, now, code=self.dialect.codes[Violation.FORMAT], reason="too big")
+
+    async def _refuse_bad(
+        self, bad: Unreadable, now: float, *, code: str | None = None, reason: str = "unreadable"
+    ) -> None:
+        self._metrics.bad_frames.labels(self.dialect.protocol, reason).inc()
+        if not self._bad.take(now):
+            self._flooded("too many frames that are none")
+        elif bad.asked:
+            error = frames.call_error(bad.message_id, code or self.dialect.unreadable, bad.why)
+            await self._quietly(self.send(error))
+
+    async def _refuse_kind(self, message_id: str) -> None:
+        self._metrics.bad_frames.labels(self.dialect.protocol, "message type").inc()
+        if self.dialect.unknown_kind is not None:
+            error = frames.call_error(message_id, self.dialect.unknown_kind, "the message type is 2, 3 or 4")
+            await self._quietly(self.send(error))
+
+    def _flooded(self, why: str) -> None:
+        log.warning(
+            "the charger floods its session, which is closed", charger=self.charger_id, epoch=self.epoch, why=why
+        )
+        self._metrics.floods.labels(self.dialect.protocol).inc()
+        self.fenced = True
+        self.end("refused")
+
+    async def _quietly(self, sending: Awaitable[None]) -> None:
+        """Sends an answer, to a charger that may be gone by now."""
+        with contextlib.suppress(SessionEndedError, ConnectionError, RuntimeError):
+            await sending
+
+
+_closing: set[asyncio.Task[None]] = set()
+"""Closing handshakes under way; the loop itself holds tasks only weakly."""

@@ -1,0 +1,64 @@
+"""The bridge's own tables: whose socket is where, what was sent, which transaction ids were given, who is alive."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+
+from chassis.database import service_metadata
+from chassis.tables import chassis_tables
+
+SCHEMA = "ocpp_bridge"
+metadata = service_metadata(SCHEMA)
+chassis_tables(metadata)
+
+charger_sessions = Table(
+    "charger_sessions",
+    metadata,
+    Column("charger_id", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False, comment="Of the charger's last session; it only grows."),
+    Column("instance", Text, nullable=False, comment="The bridge instance that answers for that session."),
+    Column("protocol", Text, nullable=False),
+    Column("accepted", Boolean, nullable=False, server_default=text("false"), comment="The last boot was accepted."),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True), comment="Null while the session is open."),
+    Column("taken_from", Text, comment="The other instance that held an open session when this one began."),
+    comment="The last websocket session of each charger.",
+)
+Index(None, charger_sessions.c.instance)
+Index(None, charger_sessions.c.taken_from, postgresql_where=charger_sessions.c.taken_from.is_not(None))
+
+reset_ledger = Table(
+    "reset_ledger",
+    metadata,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("charger_id", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("message_id", Text, nullable=False, comment="Of the Reset frame."),
+    Column("claim", Uuid, nullable=False, comment="Who claimed it: a repeated statement finds its own row."),
+    Column("instance", Text, nullable=False),
+    Column("claimed_at", DateTime(timezone=True), nullable=False),
+    Column("outcome", Text, comment="Null until there is one; `unanswered` may still become an answer."),
+    UniqueConstraint("charger_id", "message_id"),
+    comment="Every Reset, claimed before its frame is written: a frame without a row does not exist.",
+)
+Index("ix_reset_ledger_open", reset_ledger.c.instance, postgresql_where=reset_ledger.c.outcome.is_(None))
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("charger_id", Text, nullable=False),
+    Column("connector_id", Integer, nullable=False),
+    Column("meter_start", BigInteger, nullable=False, comment="Wh"),
+    Column("started_at", Text, nullable=False, comment="As the charger wrote it."),
+    UniqueConstraint("charger_id", "connector_id", "started_at", "meter_start"),
+    comment="The transaction ids of OCPP 1.6, which the server gives.",
+)
+
+bridge_leases = Table(
+    "bridge_leases",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("renewed_at", DateTime(timezone=True), nullable=False),
+    Column("given_up", Boolean, nullable=False, server_default=text("false"), comment="It ended in good order."),
+    comment="The bridge instances that are alive, or were until a moment ago.",
+)

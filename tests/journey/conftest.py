@@ -1,0 +1,85 @@
+"""The whole system as a user starts it: `comeback up` in a process of its own, on free ports, once per session."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running_system import PASSWORD, System
+
+from ops.embedded.ports import next_free
+from ops.embedded.state import StackState, find
+
+UP_WITHIN_S = 150.0
+
+SETTINGS = {
+    "RESTART_ORCHESTRATOR_ANSWER_WINDOW_S": "2",
+    "RESTART_ORCHESTRATOR_DROP_WINDOW_S": "4",
+    "RESTART_ORCHESTRATOR_BOOT_WINDOW_S": "8",
+    "RESTART_ORCHESTRATOR_GRACE_WINDOW_S": "1",
+}
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], data_dir: Path, output: Path) -> StackState:
+    give_up = time.monotonic() + UP_WITHIN_S
+    while time.monotonic() < give_up:
+        state = find(data_dir)
+        if state is not None and state.up:
+            return state
+        if process.poll() is not None:
+            break
+        select_nothing_for_a_moment()
+    pytest.fail(f"comeback up did not come up:\n{output.read_text()}")
+
+
+def select_nothing_for_a_moment() -> None:
+    """Gives the processor away between two looks at a file that another process writes."""
+    signal.sigtimedwait([], 0.1)
+
+
+def _seed(system: System) -> None:
+    with system.operator() as operator:
+        for group, plan in (("harbour", "business"), ("depot", "basic")):
+            operator.put(f"/api/v1/groups/{group}", {"name": group.capitalize()})
+            operator.put_once_known(f"/api/v1/groups/{group}/plan", {"plan": plan})
+        for user, group, role in (
+            ("harbour-super", "harbour", "super_administrator"),
+            ("harbour-admin", "harbour", "administrator"),
+            ("harbour-user", "harbour", "user"),
+            ("depot-admin", "depot", "super_administrator"),
+        ):
+            operator.post("/api/v1/users", {"user_id": user, "name": user, "password": PASSWORD})
+            operator.put(f"/api/v1/groups/{group}/members/{user}", {"role": role})
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """`comeback up`, with short windows."""
+    data_dir = Path(tempfile.mkdtemp(prefix="comeback-journey-"))
+    data_dir.chmod(0o711)
+    output = data_dir / "up.log"
+    ports: set[int] = set()
+    for _ in range(2):
+        ports.add(next_free(30_000, ports))
+    portal, bridge = sorted(ports)
+    with output.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ops", "up", "--portal-port", str(portal), "--bridge-port", str(bridge)],
+            env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir)} | SETTINGS,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        running = System(data_dir, _wait_until_up(process, data_dir, output))
+        _seed(running)
+        yield running
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        shutil.rmtree(data_dir, ignore_errors=True)

@@ -1,0 +1,150 @@
+"""A running stack, and people and chargers that use it: what the journey tests hold in their hands."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from chassis.testing import eventually
+from ops.client import Portal
+from ops.embedded.places import DataDir
+from ops.embedded.state import StackState, find
+from simulator import Charger
+
+PASSWORD = "sixteen-or-more-characters"
+SPEED = 20.0
+VERDICT_WITHIN_S = 60.0
+
+
+def comeback(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the `comeback` command against a data folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *arguments],
+        env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@dataclass
+class System:
+    """A running stack, seeded with a Business group and a Basic group."""
+
+    data_dir: Path
+    state: StackState
+
+    @property
+    def url(self) -> str:
+        assert self.state.portal_url is not None
+        return self.state.portal_url
+
+    @property
+    def bridge(self) -> str:
+        assert self.state.bridge_url is not None
+        return self.state.bridge_url.rstrip("/")
+
+    def operator(self) -> Portal:
+        return Portal.logged_in(self.url, "operator", DataDir(self.data_dir).secret("operator-password"))
+
+    async def add_charger(self, group: str = "harbour", model: str = "Commander 2") -> str:
+        """A charger that fleet knows; its id is new in every test."""
+        charger_id = f"CH-{uuid4().hex[:10]}"
+
+        def add() -> None:
+            with self.operator() as operator:
+                body = {
+                    "group_id": group,
+                    "model": model,
+                    "label": f"Bay {charger_id}",
+                    "security_profile": 1,
+                    "password": PASSWORD,
+                }
+                operator.put_once_known(f"/api/v1/chargers/{charger_id}", body)
+
+        await asyncio.to_thread(add)
+        return charger_id
+
+    @asynccontextmanager
+    async def charger(
+        self,
+        personality: str = "healthy",
+        protocol: str = "ocpp1.6",
+        group: str = "harbour",
+        model: str = "Commander 2",
+    ) -> AsyncIterator[Charger]:
+        """A simulated charger, connected and booted."""
+        charger_id = await self.add_charger(group, model)
+        charger = Charger(charger_id, self.bridge, PASSWORD, protocol, personality, model=model, speed=SPEED)
+        async with charger:
+            await asyncio.wait_for(charger.booted(), 30)
+            yield charger
+
+    @asynccontextmanager
+    async def person(self, user: str = "harbour-admin") -> AsyncIterator["Person"]:
+        """A person who is logged in."""
+        async with httpx2.AsyncClient(base_url=self.url, timeout=15) as http:
+            answer = await http.post("/api/v1/login", json={"username": user, "password": PASSWORD})
+            assert answer.status_code == 200, answer.text
+            http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            yield Person(http)
+
+    def pid_of(self, service: str) -> int:
+        state = find(self.data_dir)
+        assert state is not None
+        return next(process.pid for process in state.processes if process.name == service)
+
+
+@dataclass
+class Person:
+    """The portal's API, as one person."""
+
+    http: httpx2.AsyncClient
+
+    async def charger(self, charger_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/api/v1/chargers/{charger_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def available(self, charger_id: str) -> dict[str, Any]:
+        async def green() -> dict[str, Any]:
+            shown = await self.charger(charger_id)
+            assert shown["restart"]["available"], shown["restart"]
+            return shown
+
+        return await eventually(green, within=15)
+
+    async def ask(self, charger_id: str, key: str | None = None, **body: Any) -> dict[str, Any]:
+        answer = await self.http.post(
+            f"/api/v1/chargers/{charger_id}/restarts",
+            json={"when": "now"} | body,
+            headers={"Idempotency-Key": key or str(uuid4())},
+        )
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def attempt(self, attempt_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/api/v1/restarts/{attempt_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def ended(self, attempt_id: str) -> dict[str, Any]:
+        async def over() -> dict[str, Any]:
+            attempt = await self.attempt(attempt_id)
+            assert attempt["ended"], f"still {attempt['status']}"
+            return attempt
+
+        return await eventually(over, within=VERDICT_WITHIN_S)
+
+    async def restart(self, charger_id: str, **body: Any) -> dict[str, Any]:
+        """Asks, and waits for the verdict."""
+        return await self.ended((await self.ask(charger_id, **body))["attempt_id"])
