@@ -1,5 +1,6 @@
 """A client of the portal's HTTP API, for the command line: every refusal becomes a sentence."""
 
+import json
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -96,7 +97,7 @@ class Portal:
                     response.read()
                     raise _refused("GET", path, response)
                 for event in httpx2.EventSource(response):
-                    yield event.event, event.json() if event.data else {}
+                    yield event.event, dict(json.loads(event.data)) if event.data else {}
         except httpx2.TransportError as error:
             raise self._away(error) from error
 

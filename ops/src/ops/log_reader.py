@@ -46,9 +46,9 @@ async def records(
         await _seek(consumer, partitions, since)
         ends = await consumer.end_offsets(partitions)
         async for record in _merged(consumer, ends):
-            if until is None or record.timestamp <= until.timestamp() * 1000:
-                if key is None or record.key == key.encode():
-                    yield record
+            in_time = until is None or record.timestamp <= until.timestamp() * 1000
+            if in_time and (key is None or record.key == key.encode()):
+                yield record
         while follow:
             for batch in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in batch:

@@ -37,7 +37,7 @@ async def test_a_charger_is_registered_said_and_shown(fleet: Any) -> None:
         "connectivity": None,
     }
     assert answer.json() == shown
-    assert (await fleet.http.get("/api/v1/chargers/C-1")).json() == shown
+    assert (await fleet.http.get("/api/v1/fleet/chargers/C-1")).json() == shown
     assert await fleet.said(topics.FLEET_CHARGERS) == [
         ChargerRegistered(
             charger_id="C-1",
@@ -99,7 +99,7 @@ async def test_changes_that_come_at_once_get_different_versions(fleet: Any) -> N
 
     said = await fleet.said(topics.FLEET_CHARGERS)
     assert [each.version for each in said] == list(range(1, 7))
-    assert (await fleet.http.get("/api/v1/chargers/C-1")).json()["label"] == said[-1].label
+    assert (await fleet.http.get("/api/v1/fleet/chargers/C-1")).json()["label"] == said[-1].label
 
 
 async def test_a_password_is_made_where_there_is_none_shown_once_and_not_made_again(fleet: Any) -> None:
@@ -142,7 +142,7 @@ async def test_a_removed_charger_ends_on_both_topics_and_comes_back_with_greater
     await fleet.register("C-1")
 
     assert (await fleet.http.delete("/api/v1/chargers/C-1")).status_code == 204
-    assert (await fleet.http.get("/api/v1/chargers/C-1")).status_code == 404
+    assert (await fleet.http.get("/api/v1/fleet/chargers/C-1")).status_code == 404
     assert (await fleet.http.delete("/api/v1/chargers/C-1")).status_code == 404
     assert (await fleet.register("C-1")).status_code == 201
 
@@ -216,14 +216,14 @@ async def test_an_identity_that_ocpp_does_not_allow_is_refused(fleet: Any, charg
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("GET", "", None),
-        ("DELETE", "", None),
-        ("POST", "/credentials", None),
-        ("PUT", "/registration", {"registration": "accepted"}),
+        ("GET", "fleet/chargers/C-404", None),
+        ("DELETE", "chargers/C-404", None),
+        ("POST", "chargers/C-404/credentials", None),
+        ("PUT", "chargers/C-404/registration", {"registration": "accepted"}),
     ],
 )
 async def test_a_charger_that_is_not_there_is_named(fleet: Any, method: str, path: str, body: Any) -> None:
-    refused = await fleet.http.request(method, f"/api/v1/chargers/C-404{path}", json=body)
+    refused = await fleet.http.request(method, f"/api/v1/{path}", json=body)
 
     assert refused.status_code == 404
     assert refused.json()["detail"] == "There is no charger 'C-404'"
@@ -237,14 +237,14 @@ async def test_chargers_are_listed_page_by_page_and_by_group(fleet: Any) -> None
     pages: list[list[str]] = []
     after: dict[str, str] = {}
     while True:
-        page = (await fleet.http.get("/api/v1/chargers", params={"limit": 2} | after)).json()
+        page = (await fleet.http.get("/api/v1/fleet/chargers", params={"limit": 2} | after)).json()
         pages.append([charger["charger_id"] for charger in page["items"]])
         if page["next"] is None:
             break
         after = {"after": page["next"]}
 
     assert pages == [["C-0", "C-1"], ["C-2", "C-3"], ["C-4"]]
-    by_group = (await fleet.http.get("/api/v1/chargers", params={"group_id": "airport"})).json()
+    by_group = (await fleet.http.get("/api/v1/fleet/chargers", params={"group_id": "airport"})).json()
     assert [charger["charger_id"] for charger in by_group["items"]] == ["C-4"]
 
 
@@ -273,8 +273,8 @@ async def test_the_models_are_listed_with_what_they_can_do(fleet: Any) -> None:
 async def test_only_operators_may_look_or_change(fleet: Any, person: str) -> None:
     calls = [
         ("GET", "/api/v1/models"),
-        ("GET", "/api/v1/chargers"),
-        ("GET", "/api/v1/chargers/C-1"),
+        ("GET", "/api/v1/fleet/chargers"),
+        ("GET", "/api/v1/fleet/chargers/C-1"),
         ("PUT", "/api/v1/chargers/C-1"),
         ("DELETE", "/api/v1/chargers/C-1"),
         ("POST", "/api/v1/chargers/C-1/credentials"),
@@ -295,7 +295,7 @@ async def test_the_rows_and_the_events_come_together_or_not_at_all(fleet: Any) -
     with capture_logs():
         assert (await fleet.register("C-1")).status_code == 500
 
-    assert (await fleet.http.get("/api/v1/chargers")).json()["items"] == []
+    assert (await fleet.http.get("/api/v1/fleet/chargers")).json()["items"] == []
 
 
 async def test_models_and_migrations_agree(fleet: Any) -> None:

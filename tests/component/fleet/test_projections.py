@@ -31,7 +31,7 @@ def disconnected(epoch: int) -> ChargerDisconnected:
 
 
 async def connectivity(fleet: Any) -> Any:
-    return (await fleet.http.get("/api/v1/chargers/C-1")).json()["connectivity"]
+    return (await fleet.http.get("/api/v1/fleet/chargers/C-1")).json()["connectivity"]
 
 
 async def test_a_charger_is_shown_online_and_then_offline_since_when(fleet: Any) -> None:

@@ -78,7 +78,7 @@ def import_chargers(
 def list_chargers(data_dir: DataDir = None) -> None:
     """Lists all chargers."""
     with with_operator(data_dir) as portal:
-        for charger in portal.pages("/api/v1/chargers"):
-            say(
-                f"{charger['charger_id']:32} {charger['group']['group_id']:16} {charger['model']:20} {charger['state']}"
-            )
+        for charger in portal.pages("/api/v1/fleet/chargers"):
+            seen = charger["connectivity"]
+            state = "never seen" if seen is None else "online" if seen["online"] else f"offline since {seen['since']}"
+            say(f"{charger['charger_id']:32} {charger['group_id']:16} {charger['model']:20} {state}")

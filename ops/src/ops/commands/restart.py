@@ -44,6 +44,8 @@ class Timeline:
         """Prints the verdict and what it rests on."""
         verdict = attempt["verdict"]
         say(f"{self._indent}Verdict: {verdict['sentence']} [{verdict['verdict']}, {verdict['confidence']}]")
+        for refusal in attempt["refusals"]:
+            say(f"{self._indent}  - {refusal['detail']} [{refusal['reason']}]")
         for each in attempt["evidence"]:
             say(f"{self._indent}  - {each['detail']} [{each['kind']}, event {each['event_id']}]")
 

@@ -37,7 +37,7 @@ def _add_reading(routes: APIRouter, database: Database, store: Store, catalogue:
         """The catalogue of models; one that it does not name can be restarted."""
         return ModelPage(items=list(catalogue.models))
 
-    @routes.get("/chargers")
+    @routes.get("/fleet/chargers")
     async def list_chargers(
         after: Annotated[ChargerId | None, Query()] = None,
         limit: Annotated[Limit, Query()] = 100,
@@ -52,7 +52,7 @@ def _add_reading(routes: APIRouter, database: Database, store: Store, catalogue:
             next=page[-1].charger_id if len(found) > limit else None,
         )
 
-    @routes.get("/chargers/{charger_id}")
+    @routes.get("/fleet/chargers/{charger_id}")
     async def show_charger(charger_id: ChargerId) -> ChargerShown:
         return await _show(database, store, charger_id)
 

@@ -1,0 +1,80 @@
+"""Composes the portal: settings, what it reads from topics, the live hub, and what it serves."""
+
+from collections.abc import Sequence
+
+from prometheus_client import Gauge
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.app import Service
+from chassis.consumer import subscribe_batch
+from chassis.processing import HandleBatch
+from chassis.projection import Projection
+from contracts import topics
+from contracts.envelope import Envelope, Message
+from contracts.restart import AttemptMoved
+from portal import feed
+from portal.context import Context
+from portal.forward import Forwarder
+from portal.live import Hub
+from portal.projections import PROJECTIONS
+from portal.settings import PortalSettings
+from portal.tables import metadata
+from portal.web import install
+from portal.words import catalogue
+
+_ANSWERED = text("delete from accepted_requests where attempt_id = any(cast(:attempt_ids as uuid[]))")
+
+
+def build(settings: PortalSettings | None = None) -> Service:
+    """The service, ready to run."""
+    settings = settings or PortalSettings()
+    service = Service(
+        topics.Service.PORTAL.value,
+        settings,
+        metadata,
+        http_options={
+            "max_body_bytes": settings.forward_max_bytes,
+            "openapi_url": "/api/v1/openapi.json",
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    )
+    context = compose(service, settings)
+    for projection in PROJECTIONS.values():
+        for topic in projection.topics:
+            subscribe_batch(service, topic, following(projection, keep=settings.feed_rows))
+    streams = Gauge("portal_streams", "Live streams that are open.", registry=service.registry)
+    streams.set_function(lambda: context.hub.streams)
+    service.on_start(context.hub.start)
+    service.on_close(context.hub.stop)
+    service.on_stop(context.forwarder.close)
+    service.health.add_ready("live stream", context.hub.trouble)
+    service.http.state.keyring = service.keyring
+    install(service.http, context)
+    return service
+
+
+def compose(service: Service, settings: PortalSettings) -> Context:
+    """The parts that the routes work with."""
+    words = catalogue()
+    hub = Hub(
+        service.database,
+        words,
+        queue=settings.stream_queue,
+        streams_per_person=settings.streams_per_person,
+    )
+    return Context(settings, service.database, service.publisher, service.clock, hub, Forwarder(settings), words)
+
+
+def following(projection: Projection, *, keep: int) -> HandleBatch:
+    """Applies messages to the live tables and tells the feed, in one transaction. `keep`: rows of the feed."""
+
+    async def handle(session: AsyncSession, messages: Sequence[Envelope[Message]]) -> None:
+        await projection.apply(session, messages, projection.live)
+        answered = [message.data.attempt_id for message in messages if isinstance(message.data, AttemptMoved)]
+        if answered:
+            await session.execute(_ANSWERED, {"attempt_ids": answered})
+        await feed.append(session, feed.pointers(messages), keep=keep)
+
+    return handle

@@ -1,0 +1,129 @@
+"""Asking for a restart and taking it back: what goes to Kafka, and what is remembered until it is answered."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID, uuid4, uuid5
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.http import Problem
+from chassis.publisher import PublishFailedError
+from chassis.trace import current_traceparent
+from contracts import topics
+from contracts.envelope import Envelope, Message, derived_id, service_source
+from contracts.restart import CancelRestart, RequestRestart, Strength, When
+from contracts.words import Label
+from portal import views
+from portal.context import Context
+
+log = structlog.stdlib.get_logger(__name__)
+
+_ATTEMPTS = UUID("6d0f2c1e-5a4b-5d43-9f6e-0c8f7a3b2e11")
+"""Namespace of attempt ids, which derive from person, charger and Idempotency-Key."""
+LONGEST_WAIT = timedelta(days=7)
+
+_REMEMBER = text("""
+    insert into accepted_requests (attempt_id, charger_id, request)
+    select :attempt_id, :charger_id, cast(:request as jsonb)
+    where not exists (select 1 from attempts where attempt_id = :attempt_id) on conflict do nothing
+""")
+_REMEMBERED = text("select request::text from accepted_requests where attempt_id = :attempt_id")
+
+
+class RestartRequest(BaseModel):
+    """How to restart a charger. Everything has a default: an empty body restarts it now.
+
+    Attributes:
+        when: `now`, `idle` (when no vehicle is charging) or `online` (when an offline charger is back).
+        type: `auto` takes the gentlest way that the charger knows; `soft` and `hard` are OCPP 1.6's.
+        evse_id: restart one EVSE only (OCPP 2.x).
+        expires_in: for how many seconds `idle` and `online` wait.
+        interrupt_charging: a running transaction may be ended by it; without it, `now` is refused while one runs.
+        note: for the record.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"when": "now", "type": "auto", "note": "screen is frozen"}]}
+    )
+
+    when: When = When.NOW
+    type: Strength = Strength.AUTO
+    evse_id: Annotated[int, Field(ge=1, le=1000)] | None = None
+    expires_in: Annotated[int, Field(ge=1, le=int(LONGEST_WAIT.total_seconds()))] | None = None
+    interrupt_charging: bool = False
+    note: Annotated[Label, Field(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")] | None = None
+
+
+def attempt_id_for(user_id: str, charger_id: str, key: str | None) -> UUID:
+    """The attempt that a request is: the same for the same person, charger and key; a new one without a key."""
+    return uuid4() if key is None else uuid5(_ATTEMPTS, f"{user_id}\n{charger_id}\n{key}")
+
+
+async def publish_request(
+    context: Context, attempt_id: UUID, charger_id: str, user_id: str, asked: RestartRequest
+) -> RequestRestart:
+    """Hands the request to Kafka, and remembers it until the orchestrator has spoken of it.
+
+    Raises Problem (503) when Kafka has not said that it has it: the same request may then be sent again.
+    """
+    now = context.clock.now()
+    request = RequestRestart(
+        attempt_id=attempt_id,
+        charger_id=charger_id,
+        requested_by=user_id,
+        requested_at=now,
+        when=asked.when,
+        strength=asked.type,
+        evse_id=asked.evse_id,
+        expires_at=now + timedelta(seconds=asked.expires_in) if asked.expires_in else None,
+        interrupt_charging=asked.interrupt_charging,
+        note=asked.note,
+    )
+    await _publish(context, request, attempt_id)
+    try:
+        async with views.reading(context.database) as connection:
+            parameters = {"attempt_id": attempt_id, "charger_id": charger_id, "request": request.model_dump_json()}
+            await connection.execute(_REMEMBER, parameters)
+    except (SQLAlchemyError, OSError) as error:
+        # Kafka has it, so it is accepted; only asking for it before the orchestrator's word would answer 404.
+        log.warning("an accepted request could not be remembered", attempt_id=str(attempt_id), why=repr(error))
+    return request
+
+
+async def publish_cancel(context: Context, attempt_id: UUID, charger_id: str, user_id: str) -> None:
+    """Hands the cancellation to Kafka. Raises Problem (503) like `publish_request`."""
+    await _publish(
+        context, CancelRestart(attempt_id=attempt_id, charger_id=charger_id, cancelled_by=user_id), attempt_id, user_id
+    )
+
+
+async def remembered(connection: AsyncConnection, attempt_id: UUID) -> RequestRestart | None:
+    """A request that Kafka has; None when there is none, or its row is gone because the orchestrator has spoken."""
+    row = (await connection.execute(_REMEMBERED, {"attempt_id": attempt_id})).scalar_one_or_none()
+    return None if row is None else RequestRestart.model_validate_json(row)
+
+
+async def _publish(context: Context, message: Message, attempt_id: UUID, by: str = "") -> None:
+    envelope = Envelope(
+        id=derived_id(attempt_id, f"{message.wire_type}/{by}"),
+        source=service_source("portal"),
+        time=context.clock.now(),
+        data=message,
+        traceparent=current_traceparent(),
+    )
+    try:
+        await context.publisher.publish(topics.RESTART_REQUESTS, envelope)
+    except PublishFailedError as error:
+        log.warning("a request did not reach Kafka", attempt_id=str(attempt_id), why=str(error))
+        raise Problem(
+            503,
+            "We don't know if the request was received. Send it again with the same Idempotency-Key: "
+            "that can't restart the charger twice",
+            title="The request may not have been received",
+            headers={"retry-after": "2"},
+            attempt_id=str(attempt_id),
+        ) from error

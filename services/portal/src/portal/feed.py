@@ -1,0 +1,129 @@
+"""The feed of changes: pointers to what changed, numbered in the order of commits, so that a stream can resume."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from contracts.auth import MembershipEnded, MembershipGranted
+from contracts.billing import PlanSet
+from contracts.envelope import Envelope, Message
+from contracts.fleet import ChargerRegistered, ChargerRemoved
+from contracts.ocpp import AboutCharger
+from contracts.restart import TERMINAL, AttemptMoved
+
+CHANNEL = "portal_feed"
+"""PostgreSQL notifies here after each commit that added to the feed. A notification only wakes; it carries nothing."""
+
+_LOCK = text("select pg_advisory_xact_lock(hashtext('portal.feed'))")
+_APPEND = text(
+    "insert into feed (kind, charger_id, group_id, user_id, attempt_id, version) "
+    "select kind, charger_id, group_id, user_id, attempt_id, version from unnest("
+    "cast(:kinds as text[]), cast(:chargers as text[]), cast(:groups as text[]), cast(:users as text[]), "
+    "cast(:attempts as uuid[]), cast(:versions as int[])) "
+    "with ordinality as row (kind, charger_id, group_id, user_id, attempt_id, version, place) order by place"
+)
+_PRUNE = text("delete from feed where cursor <= (select max(cursor) from feed) - :keep")
+_NOTIFY = text(f"select pg_notify('{CHANNEL}', '')")
+_AFTER = text(
+    "select cursor, kind, charger_id, group_id, user_id, attempt_id, version from feed "
+    "where cursor > :cursor and cursor <= :until order by cursor limit :limit"
+)
+_BOUNDS = text("select coalesce(min(cursor), 0), coalesce(max(cursor), 0) from feed")
+
+
+class Kind(StrEnum):
+    """What changed."""
+
+    CHARGER = "charger"
+    ATTEMPT = "attempt"
+    VERDICT = "verdict"
+    RIGHTS = "rights"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One change. `rights` names a group and, unless all of its members are meant, a person."""
+
+    kind: Kind
+    charger_id: str | None = None
+    group_id: str | None = None
+    user_id: str | None = None
+    attempt_id: UUID | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A change at its place in the feed."""
+
+    cursor: int
+    pointer: Pointer
+
+
+def pointers(messages: Iterable[Envelope[Message]]) -> list[Pointer]:
+    """What the messages change for those who look, each thing once, at its last place."""
+    found: dict[Pointer, None] = {}
+    for message in messages:
+        for pointer in _pointers(message.data):
+            found.pop(pointer, None)
+            found[pointer] = None
+    return list(found)
+
+
+def _pointers(said: Message) -> Iterable[Pointer]:
+    match said:
+        case AttemptMoved(status=status, attempt_id=attempt_id, charger_id=charger_id, version=version):
+            yield Pointer(Kind.ATTEMPT, charger_id=charger_id, attempt_id=attempt_id, version=version)
+            if status in TERMINAL:
+                yield Pointer(Kind.VERDICT, charger_id=charger_id, attempt_id=attempt_id, version=version)
+            yield Pointer(Kind.CHARGER, charger_id=charger_id)
+        case ChargerRegistered(charger_id=charger_id) | ChargerRemoved(charger_id=charger_id):
+            yield Pointer(Kind.CHARGER, charger_id=charger_id)
+        case AboutCharger(charger_id=charger_id):
+            yield Pointer(Kind.CHARGER, charger_id=charger_id)
+        case (
+            MembershipGranted(group_id=group_id, user_id=user_id) | MembershipEnded(group_id=group_id, user_id=user_id)
+        ):
+            yield Pointer(Kind.RIGHTS, group_id=group_id, user_id=user_id)
+        case PlanSet(group_id=group_id):
+            yield Pointer(Kind.RIGHTS, group_id=group_id)
+
+
+async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int) -> None:
+    """Adds the changes at the end of the feed; the last statement of the transaction that makes them.
+
+    The lock is held until the commit is visible, so cursors grow in the order in which changes can be seen, over all
+    processes; a plain sequence does not, and a reader that resumes would skip rows. `keep` rows are kept.
+    """
+    if not changes:
+        return
+    await session.execute(_LOCK)
+    await session.execute(
+        _APPEND,
+        {
+            "kinds": [change.kind.value for change in changes],
+            "chargers": [change.charger_id for change in changes],
+            "groups": [change.group_id for change in changes],
+            "users": [change.user_id for change in changes],
+            "attempts": [change.attempt_id for change in changes],
+            "versions": [change.version for change in changes],
+        },
+    )
+    await session.execute(_PRUNE, {"keep": keep})
+    await session.execute(_NOTIFY)
+
+
+async def bounds(connection: AsyncConnection) -> tuple[int, int]:
+    """The first and the last cursor in the feed; zeros when it is empty."""
+    first, last = (await connection.execute(_BOUNDS)).one()
+    return first, last
+
+
+async def after(connection: AsyncConnection, cursor: int, *, until: int = 2**62, limit: int = 500) -> list[Entry]:
+    """The changes that follow `cursor`, oldest first, at most `limit`, none beyond `until`."""
+    rows = await connection.execute(_AFTER, {"cursor": cursor, "until": until, "limit": limit})
+    return [Entry(row[0], Pointer(Kind(row[1]), *row[2:])) for row in rows]

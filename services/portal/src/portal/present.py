@@ -1,0 +1,205 @@
+"""A charger as one person sees it: its state in one word, and what stands in the way of a restart. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from contracts.availability import Situation, blocked_by
+from contracts.ocpp import ConnectorState
+from contracts.restart import Outcome, Refusal, RefusalReason, Status, When
+from contracts.words import Role
+from portal.models import (
+    Attempt,
+    Block,
+    Charger,
+    ChargerLine,
+    ChargerState,
+    Connector,
+    Group,
+    Interrupted,
+    Restart,
+    Way,
+)
+from portal.story import explain, tell
+from portal.views import AttemptRow, ChargerRow, ConnectorRow, TransactionRow
+from portal.words import Catalogue
+
+_WAITING = frozenset({Status.QUEUED, Status.AWAITING_IDLE})
+
+Stories = Mapping[UUID, AttemptRow]
+"""The attempts that the chargers at hand refer to."""
+
+
+def story(row: AttemptRow, words: Catalogue) -> Attempt:
+    """An attempt with all of its moves."""
+    return tell(row.moves, words, name=row.requester, group=row.group_name)
+
+
+def line(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, v: int) -> ChargerLine:
+    """The charger for a member of its group; `v` is the cursor of the feed that it was read at."""
+    open_attempt, last_attempt = (
+        _story(row.open_attempt_id, stories, words),
+        _story(row.last_attempt_id, stories, words),
+    )
+    return _line(row, role, open_attempt, last_attempt, words, v=v)
+
+
+def details(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, v: int) -> Charger:
+    """The charger for a member of its group, with all that is known of it."""
+    open_attempt, last_attempt = (
+        _story(row.open_attempt_id, stories, words),
+        _story(row.last_attempt_id, stories, words),
+    )
+    return Charger(
+        **dict(_line(row, role, open_attempt, last_attempt, words, v=v)),
+        vendor=row.vendor,
+        firmware=row.firmware,
+        serial=row.serial,
+        protocol=row.protocol,
+        online_since=row.since if row.online else None,
+        booted_at=row.booted_at,
+        boot_reason=row.boot_reason,
+        connectors=[_connector(connector) for connector in row.connectors],
+        transactions=[_transaction(transaction) for transaction in row.transactions],
+        open_attempt=open_attempt,
+        last_attempt=last_attempt,
+    )
+
+
+def _line(
+    row: ChargerRow, role: Role, open_attempt: Attempt | None, last: Attempt | None, words: Catalogue, *, v: int
+) -> ChargerLine:
+    state, since = _state(row, open_attempt, last)
+    return ChargerLine(
+        charger_id=row.charger_id,
+        v=v,
+        label=row.label,
+        group=Group(group_id=row.group_id, name=row.group_name),
+        site=row.site,
+        model=row.model,
+        state=state,
+        since=since,
+        online=bool(row.online),
+        restart=_restart(row, role, open_attempt, words),
+        last_verdict=last.verdict if last else None,
+    )
+
+
+def _restart(row: ChargerRow, role: Role, open_attempt: Attempt | None, words: Catalogue) -> Restart:
+    situation = Situation(
+        role=role,
+        plan=row.plan,
+        features=row.features,
+        model=row.model,
+        abilities=row.abilities,
+        online=bool(row.online),
+        offline_since=row.since.isoformat() if row.since and not row.online else "",
+        transactions=tuple(_connector_name(each) or each.transaction_id for each in row.transactions),
+        updating_firmware=row.updating,
+        open_attempt=str(row.open_attempt_id) if row.open_attempt_id else None,
+    )
+    blocks = blocked_by(situation)
+    ways: list[Way] = []
+    if not blocks:
+        ways.append("now")
+    if row.transactions and not blocked_by(situation, interrupt_charging=True):
+        ways.append("now_interrupting_charging")
+    if not blocked_by(situation, when=When.IDLE):
+        ways.append("idle")
+    if not blocked_by(situation, when=When.ONLINE):
+        ways.append("online")
+    return Restart(
+        available=not blocks,
+        blocked_by=[_block(block, row, open_attempt, words) for block in blocks],
+        possible=ways,
+        interrupts=[_transaction(each) for each in row.transactions],
+        attempt_id=row.open_attempt_id,
+    )
+
+
+def _block(refusal: Refusal, row: ChargerRow, open_attempt: Attempt | None, words: Catalogue) -> Block:
+    facts: dict[str, object] = {}
+    match refusal.reason:
+        case RefusalReason.CHARGING:
+            facts["since"] = min((each.started_at for each in row.transactions if each.started_at), default=None)
+        case RefusalReason.UPDATING_FIRMWARE:
+            facts["since"] = row.updating_since
+        case RefusalReason.ALREADY_RESTARTING if open_attempt is not None:
+            facts["requested_at"] = open_attempt.requested_at
+        case _:
+            pass
+    return explain(refusal, words, group=row.group_name, model=row.model, **facts)
+
+
+def _state(row: ChargerRow, open_attempt: Attempt | None, last: Attempt | None) -> tuple[ChargerState, datetime | None]:
+    if open_attempt is not None and open_attempt.status not in _WAITING:
+        return ChargerState.RESTARTING, open_attempt.requested_at
+    if row.online is None:
+        return ChargerState.NEVER_CONNECTED, None
+    if not row.online:
+        lost = last is not None and last.verdict is not None and last.verdict.verdict is Outcome.LOST
+        return ChargerState.LOST if lost else ChargerState.OFFLINE, row.since
+    if row.updating:
+        return ChargerState.UPDATING_FIRMWARE, row.updating_since
+    faulted = [each for each in row.connectors if each.state == ConnectorState.FAULTED]
+    if faulted:
+        return ChargerState.FAULTED, faulted[0].said_at
+    if row.transactions:
+        return ChargerState.CHARGING, row.transactions[0].started_at
+    return _idle_state(row)
+
+
+def _idle_state(row: ChargerRow) -> tuple[ChargerState, datetime | None]:
+    real = [each for each in row.connectors if each.connector_id > 0 or each.evse_id > 0] or list(row.connectors)
+    if not real:
+        return ChargerState.CONNECTED, row.since
+    for state, word in (
+        (ConnectorState.AVAILABLE, ChargerState.AVAILABLE),
+        (ConnectorState.OCCUPIED, ChargerState.OCCUPIED),
+        (ConnectorState.RESERVED, ChargerState.RESERVED),
+    ):
+        alike = [each.said_at for each in real if each.state == state]
+        if alike:
+            return word, min(alike)
+    return ChargerState.UNAVAILABLE, real[0].said_at
+
+
+def _connector(row: ConnectorRow) -> Connector:
+    return Connector(
+        evse_id=row.evse_id,
+        connector_id=row.connector_id,
+        name=_connector_name(row),
+        state=row.state,
+        raw_status=row.raw_status,
+        error_code=None if row.error_code == "NoError" else row.error_code,
+        info=row.info,
+        since=row.said_at,
+    )
+
+
+def _connector_name(row: ConnectorRow | TransactionRow) -> str | None:
+    """`2` for the first or only connector of EVSE 2, which on 1.6 is connector 2; `2.3` for its third; None for the
+    charger as a whole.
+    """
+    if not row.evse_id:
+        return str(row.connector_id) if row.connector_id else None
+    if row.connector_id in {None, 1}:
+        return str(row.evse_id)
+    return f"{row.evse_id}.{row.connector_id}"
+
+
+def _transaction(row: TransactionRow) -> Interrupted:
+    energy = None
+    if row.meter_wh is not None and row.start_wh is not None:
+        energy = round(max(0.0, row.meter_wh - row.start_wh) / 1000, 2)
+    return Interrupted(
+        transaction_id=row.transaction_id,
+        connector=_connector_name(row),
+        since=row.started_at,
+        energy_kwh=energy,
+    )
+
+
+def _story(attempt_id: UUID | None, stories: Stories, words: Catalogue) -> Attempt | None:
+    row = stories.get(attempt_id) if attempt_id else None
+    return story(row, words) if row else None

@@ -1,0 +1,124 @@
+"""Turns what the portal knows into HTML: the templates, and the filters that its script has too (static/render.js)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from chassis.tokens import Person
+from contracts.restart import Confidence, Outcome
+from portal.assets import BUILD, TEMPLATES
+from portal.models import Charger, ChargerState, Says, VerdictView
+from portal.words import Catalogue, Saying, catalogue, say, span
+
+TONES = {
+    ChargerState.AVAILABLE: "ok",
+    ChargerState.CONNECTED: "ok",
+    ChargerState.OCCUPIED: "info",
+    ChargerState.CHARGING: "info",
+    ChargerState.UPDATING_FIRMWARE: "info",
+    ChargerState.FAULTED: "bad",
+    ChargerState.LOST: "bad",
+}
+"""The colour of a state; grey unless named. The shape of its icon says the same."""
+
+
+def tone(state: ChargerState) -> str:
+    """The colour of a charger's state."""
+    return TONES.get(state, "grey")
+
+
+def band(verdict: VerdictView) -> str:
+    """The colour of a verdict."""
+    if verdict.verdict is Outcome.RESTARTED:
+        unsure = verdict.confidence in {Confidence.LOW, Confidence.MEDIUM}
+        unwell = verdict.health is not None and verdict.health.value != "ok"
+        return "bad" if unwell else ("warn" if unsure else "ok")
+    if verdict.verdict is Outcome.NOT_RESTARTED:
+        return "warn" if verdict.cause is not None and verdict.cause.value in {"blip", "ignored"} else "bad"
+    return "bad" if verdict.verdict is Outcome.LOST else "info"
+
+
+def glyph(verdict: VerdictView) -> str:
+    """The shape of a verdict: it tells what colour alone must not."""
+    if verdict.verdict is Outcome.RESTARTED:
+        shapes = {Confidence.MEDIUM: "ring", Confidence.LOW: "perhaps"}
+        return shapes.get(verdict.confidence, "check")
+    return "no" if verdict.verdict in {Outcome.NOT_RESTARTED, Outcome.LOST} else "nothing"
+
+
+def elapsed(milliseconds: int) -> str:
+    """A time since the request: `+12 ms` below a second, else as a duration."""
+    return f"+{milliseconds} ms" if milliseconds < 1000 else f"+{span(milliseconds / 1000)}"  # noqa: PLR2004 a second
+
+
+def iso(moment: datetime) -> str:
+    """A moment for the `datetime` attribute."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def utc(moment: datetime) -> str:
+    """A moment for people without a script, who get UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def first_way(charger: Charger) -> str:
+    """What the form proposes: to restart now where that is possible."""
+    for way in charger.restart.possible:
+        return "now" if way == "now_interrupting_charging" else way
+    return "now"
+
+
+def data(shown: BaseModel) -> Markup:
+    """What the page's script starts from, as the text of a `<script type="application/json">`, which it can't leave."""
+    return Markup(shown.model_dump_json().replace("<", "\\u003c"))  # noqa: S704 no markup is left in it
+
+
+def _path(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _environment(words: Catalogue) -> Environment:
+    def says(saying: Says) -> Markup:
+        return words.html(Saying(saying.code, saying.params))
+
+    def t(code: str, /, **params: object) -> Markup:
+        return words.html(say(code, **params))
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.globals.update(t=t, says=says, build=BUILD, language=words.language)
+    environment.filters.update(
+        tone=tone, band=band, glyph=glyph, elapsed=elapsed, iso=iso, utc=utc, path=_path, first_way=first_way, data=data
+    )
+    return environment
+
+
+_ENVIRONMENT = _environment(catalogue())
+
+
+def page(
+    template: str,
+    *,
+    person: Person | None = None,
+    status: int = 200,
+    cursor: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A page. `cursor`: up to where it knows the feed; a page without one does not go live."""
+    html = _ENVIRONMENT.get_template(template).render(person=person, cursor=cursor, **values)
+    return HTMLResponse(html, status, headers=dict(headers or {}))
+
+
+def wants_html(request: Request) -> bool:
+    """Whether it is a person who opened an address, not a program that called one."""
+    is_api = request.url.path.startswith(("/api/", "/health/", "/metrics"))
+    return not is_api and "text/html" in request.headers.get("accept", "")

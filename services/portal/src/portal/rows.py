@@ -1,0 +1,94 @@
+"""Changes to rows as values, so that projecting stays pure, and the one function that writes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, Delete as SqlDelete, Table, and_, bindparam, delete, or_
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.projection import Tables
+
+
+class Guard(Enum):
+    """When a row that is there already gives way to what a message says."""
+
+    FIRST = "never: the first stands"
+    VERSION = "to a greater version"
+    SAID_AT = "to what was said later"
+    LATER_SESSION = "to a later session"
+    SAME_OR_LATER_SESSION = "to the same session's end, or a later session"
+    EPOCH_AND_SAID_AT = "to a later session, or to what the same session said later"
+    RUNNING = "while the transaction has no end"
+
+
+_GUARDS: dict[Guard, Callable[[Any, Any], ColumnElement[bool]]] = {
+    Guard.VERSION: lambda row, new: row.version < new.version,
+    Guard.SAID_AT: lambda row, new: row.said_at < new.said_at,
+    Guard.LATER_SESSION: lambda row, new: row.epoch < new.epoch,
+    Guard.SAME_OR_LATER_SESSION: lambda row, new: row.epoch <= new.epoch,
+    Guard.EPOCH_AND_SAID_AT: lambda row, new: or_(
+        row.epoch < new.epoch, and_(row.epoch == new.epoch, row.said_at <= new.said_at)
+    ),
+    Guard.RUNNING: lambda row, _new: row.ended_at.is_(None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Insert this row, or set these values of the row that is there, if the guard lets it."""
+
+    table: str
+    key: Mapping[str, Any]
+    values: Mapping[str, Any]
+    guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove this row."""
+
+    table: str
+    key: Mapping[str, Any]
+
+
+Change = Put | Delete
+
+
+async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables) -> None:
+    """Writes the changes; those of one table in their order, and alike neighbours in one round trip."""
+    ordered = sorted(changes, key=lambda change: change.table)
+    for _, run in groupby(ordered, key=_shape):
+        alike = list(run)
+        rows = [{**change.key, **getattr(change, "values", {})} for change in alike]
+        first = alike[0]
+        table = tables[first.table]
+        if isinstance(first, Put):
+            await session.execute(_put(table, first), rows)
+        else:
+            parameters = [{f"key_{name}": value for name, value in row.items()} for row in rows]
+            await (await session.connection()).execute(_delete(table, first), parameters)
+
+
+def _shape(change: Change) -> tuple[object, ...]:
+    if isinstance(change, Put):
+        return change.table, change.guard, tuple(change.values)
+    return change.table, Delete
+
+
+def _put(table: Table, change: Put) -> Insert:
+    statement = insert(table)
+    if change.guard is Guard.FIRST:
+        return statement.on_conflict_do_nothing(index_elements=list(change.key))
+    return statement.on_conflict_do_update(
+        index_elements=list(change.key),
+        set_={name: statement.excluded[name] for name in change.values},
+        where=_GUARDS[change.guard](table.c, statement.excluded),
+    )
+
+
+def _delete(table: Table, change: Delete) -> SqlDelete:
+    return delete(table).where(*(table.c[name] == bindparam(f"key_{name}") for name in change.key))

@@ -1,0 +1,242 @@
+"""Reads of the read views: what the database holds, as values, without judging it."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from contracts.restart import AttemptMoved
+from contracts.words import Role
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection whose every statement is its own transaction: a read costs one round trip."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRow:
+    """A person's place in one group, with the group's plan."""
+
+    group_id: str
+    group_name: str
+    role: Role
+    plan: str | None
+    features: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorRow:
+    """A connector's last status."""
+
+    evse_id: int
+    connector_id: int
+    state: str
+    raw_status: str
+    error_code: str | None
+    info: str | None
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """A running transaction."""
+
+    transaction_id: str
+    evse_id: int | None
+    connector_id: int | None
+    started_at: datetime | None
+    start_wh: float | None
+    meter_wh: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerRow:
+    """Everything known of one charger, except its attempts' stories."""
+
+    charger_id: str
+    group_id: str
+    group_name: str
+    label: str
+    site: str | None
+    vendor: str | None
+    model: str
+    abilities: frozenset[str]
+    plan: str | None
+    features: frozenset[str]
+    online: bool | None
+    protocol: str | None
+    since: datetime | None
+    firmware: str | None
+    serial: str | None
+    boot_reason: str | None
+    booted_at: datetime | None
+    updating: bool
+    updating_since: datetime | None
+    connectors: tuple[ConnectorRow, ...]
+    transactions: tuple[TransactionRow, ...]
+    open_attempt_id: UUID | None
+    last_attempt_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt's moves, in order, and who asked for it."""
+
+    moves: tuple[AttemptMoved, ...]
+    group_id: str | None
+    group_name: str
+    requester: str | None
+
+
+_MEMBERSHIPS = text("""
+    select m.group_id, coalesce(g.name, m.group_id), m.role, p.plan, coalesce(p.features, '{}')
+    from memberships m left join groups g using (group_id) left join plans p using (group_id)
+    where m.user_id = :user_id order by 2
+""")
+
+_CHARGERS = """
+    select c.charger_id, c.group_id, coalesce(g.name, c.group_id), c.label, c.site, coalesce(b.vendor, c.vendor),
+        c.model, c.abilities, p.plan, coalesce(p.features, '{}'),
+        k.online, k.protocol, k.since,
+        b.firmware, b.serial, b.reason, b.said_at,
+        coalesce(f.updating, false), f.said_at,
+        (select jsonb_agg(jsonb_build_array(n.evse_id, n.connector_id, n.state, n.raw_status, n.error_code, n.info,
+                n.said_at) order by n.evse_id, n.connector_id)
+            from connectors n where n.charger_id = c.charger_id)::text,
+        (select jsonb_agg(jsonb_build_array(t.transaction_id, t.evse_id, t.connector_id, t.started_at, t.start_wh,
+                t.meter_wh) order by t.transaction_id)
+            from transactions t where t.charger_id = c.charger_id and t.ended_at is null)::text,
+        (select a.attempt_id from attempts a where a.charger_id = c.charger_id and not a.ended
+            order by a.requested_at desc limit 1),
+        (select a.attempt_id from attempts a where a.charger_id = c.charger_id and a.ended and a.answered_by is null
+            order by a.requested_at desc limit 1)
+    from chargers c
+        left join groups g using (group_id) left join plans p using (group_id)
+        left join connectivity k using (charger_id) left join boots b using (charger_id)
+        left join firmware_updates f using (charger_id)
+"""
+_CHARGERS_BY_ID = text(_CHARGERS + " where c.charger_id = any(cast(:charger_ids as text[]))")
+_MATCHING = """
+    c.group_id = any(cast(:group_ids as text[])) and (
+        :q = '' or strpos(lower(concat_ws(' ', c.label, c.charger_id, c.model, c.site, g.name)), lower(:q)) > 0)
+"""
+_CHARGERS_OF_GROUPS = text(f"""
+    {_CHARGERS} where {_MATCHING} and (:after = '' or (lower(c.label), c.charger_id) >
+        (select lower(label), charger_id from chargers where charger_id = :after))
+    order by lower(c.label), c.charger_id limit :limit
+""")  # noqa: S608 built of constants; what people type is a parameter
+_COUNT = text(f"select count(*) from chargers c left join groups g using (group_id) where {_MATCHING}")  # noqa: S608
+_ROLE = text("""
+    select m.role, c.group_id from chargers c join memberships m using (group_id)
+    where c.charger_id = :charger_id and m.user_id = :user_id
+""")
+_MAY_RESTART = text("""
+    select c.group_id, m.name, (select a.attempt_id from attempts a where a.attempt_id = :attempt_id),
+        (select a.attempt_id from attempts a where a.charger_id = c.charger_id and not a.ended
+            order by a.requested_at desc limit 1)
+    from chargers c join memberships m using (group_id) where c.charger_id = :charger_id and m.user_id = :user_id
+""")
+_MOVES = text("""
+    select a.attempt_id, v.move::text, coalesce(c.group_id, a.group_id), coalesce(g.name, a.group_id, ''), m.name
+    from attempts a join attempt_moves v using (attempt_id)
+        left join chargers c on c.charger_id = a.charger_id
+        left join groups g on g.group_id = coalesce(c.group_id, a.group_id)
+        left join memberships m on m.group_id = coalesce(c.group_id, a.group_id) and m.user_id = a.requested_by
+    where a.attempt_id = any(cast(:attempt_ids as uuid[])) order by a.attempt_id, v.version
+""")
+_ROLES = text("""
+    select group_id, user_id, role from memberships
+    where group_id = any(cast(:group_ids as text[])) and user_id = any(cast(:user_ids as text[]))
+""")
+
+
+async def memberships(connection: AsyncConnection, user_id: str) -> list[MembershipRow]:
+    """The groups that a person is in, by name."""
+    rows = await connection.execute(_MEMBERSHIPS, {"user_id": user_id})
+    return [MembershipRow(row[0], row[1], Role(row[2]), row[3], frozenset(row[4])) for row in rows]
+
+
+async def chargers(connection: AsyncConnection, charger_ids: Iterable[str]) -> dict[str, ChargerRow]:
+    """The chargers with these ids, as far as they exist."""
+    rows = await connection.execute(_CHARGERS_BY_ID, {"charger_ids": list(charger_ids)})
+    return {row[0]: _charger(row) for row in rows}
+
+
+async def chargers_of_groups(
+    connection: AsyncConnection, group_ids: Sequence[str], *, q: str = "", after: str = "", limit: int
+) -> tuple[list[ChargerRow], int]:
+    """The groups' chargers whose words contain `q`, by label, at most `limit`, behind the charger `after`; and how
+    many there are without that limit.
+    """
+    matching = {"group_ids": list(group_ids), "q": q}
+    rows = (await connection.execute(_CHARGERS_OF_GROUPS, matching | {"after": after, "limit": limit})).all()
+    total = (await connection.execute(_COUNT, matching)).scalar_one()
+    return [_charger(row) for row in rows], total
+
+
+async def role_for(connection: AsyncConnection, charger_id: str, user_id: str) -> Role | None:
+    """The person's role in the charger's group; None when they are not a member or there is no such charger."""
+    row = (await connection.execute(_ROLE, {"charger_id": charger_id, "user_id": user_id})).one_or_none()
+    return None if row is None else Role(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class MayRestart:
+    """What must be known before a request is passed on: nothing here decides about it."""
+
+    group_id: str
+    requester: str
+    attempt_known: bool
+    open_attempt_id: UUID | None
+
+
+async def may_restart(
+    connection: AsyncConnection, charger_id: str, user_id: str, attempt_id: UUID
+) -> MayRestart | None:
+    """Whether the person is a member of the charger's group, and which attempts are known; None for no member."""
+    parameters = {"charger_id": charger_id, "user_id": user_id, "attempt_id": attempt_id}
+    row = (await connection.execute(_MAY_RESTART, parameters)).one_or_none()
+    return None if row is None else MayRestart(row[0], row[1], row[2] is not None, row[3])
+
+
+async def attempts(connection: AsyncConnection, attempt_ids: Iterable[UUID]) -> dict[UUID, AttemptRow]:
+    """The attempts with these ids, as far as the orchestrator has spoken of them."""
+    rows = await connection.execute(_MOVES, {"attempt_ids": list(attempt_ids)})
+    found: dict[UUID, tuple[list[AttemptMoved], Any]] = {}
+    for row in rows:
+        moves, _ = found.setdefault(row[0], ([], row))
+        moves.append(AttemptMoved.model_validate_json(row[1]))
+    return {key: AttemptRow(tuple(moves), row[2], row[3], row[4]) for key, (moves, row) in found.items()}
+
+
+async def roles(
+    connection: AsyncConnection, group_ids: Iterable[str], user_ids: Iterable[str]
+) -> dict[tuple[str, str], Role]:
+    """The roles of these people in these groups, by (group, person)."""
+    rows = await connection.execute(_ROLES, {"group_ids": list(group_ids), "user_ids": list(user_ids)})
+    return {(row[0], row[1]): Role(row[2]) for row in rows}
+
+
+def _charger(row: Any) -> ChargerRow:
+    connectors = tuple(
+        ConnectorRow(*(*item[:6], datetime.fromisoformat(item[6]))) for item in orjson.loads(row[19] or b"[]")
+    )
+    transactions = tuple(
+        TransactionRow(
+            item[0], item[1], item[2], datetime.fromisoformat(item[3]) if item[3] else None, item[4], item[5]
+        )
+        for item in orjson.loads(row[20] or b"[]")
+    )
+    known = (*row[:7], frozenset(row[7]), row[8], frozenset(row[9]), *row[10:19], connectors, transactions, *row[21:])
+    return ChargerRow(*known)

@@ -1,0 +1,167 @@
+"""Codes and parameters to sentences: the one place where the portal's words are put together.
+
+The catalogue, `<language>.json`, maps a code to a template. The page's JavaScript reads the same file and follows the
+same rules (static/words.js):
+
+    {name}          the parameter as it is
+    {name:time}     a moment (ISO 8601)
+    {name:ago}      how long ago a moment was
+    {name:span}     a duration in seconds
+    {name:role}     any other kind: the catalogue's word `role.<value>`; several values are separated by commas
+    [, by {name}]   left out when one of its parameters is missing or empty
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+DEFAULT_LANGUAGE = "en"
+
+Params = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A sentence, as a code of the catalogue and the facts it needs."""
+
+    code: str
+    params: dict[str, str]
+
+    def as_json(self) -> dict[str, object]:
+        return {"code": self.code, "params": self.params}
+
+
+def say(code: str, /, **params: object) -> Saying:
+    """A saying with its parameters as text: moments in ISO 8601, durations in seconds; None and "" count as missing."""
+    return Saying(code, {name: _as_text(value) for name, value in params.items() if value not in (None, "")})
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
+
+
+class _Hole(NamedTuple):
+    name: str
+    kind: str
+
+
+_Part = str | _Hole
+_HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_OPTIONAL = re.compile(r"\[([^\]]*)\]")
+
+
+class Catalogue:
+    """The words of one language."""
+
+    def __init__(self, language: str, templates: Mapping[str, str]) -> None:
+        self.language = language
+        self.templates = dict(templates)
+        self._parsed: dict[str, list[tuple[bool, list[_Part]]]] = {}
+
+    def __contains__(self, code: str) -> bool:
+        return code in self.templates
+
+    def text(self, saying: Saying) -> str:
+        """The sentence as plain text; times are in UTC and say so. Raises KeyError for an unknown code."""
+        return "".join(self._pieces(saying, self._plain))
+
+    def html(self, saying: Saying) -> Markup:
+        """The sentence as HTML; times are `<time>` elements, which the page's script turns to the reader's zone."""
+        return Markup("").join(Markup(piece) for piece in self._pieces(saying, self._markup))  # noqa: S704 pieces are escaped
+
+    def word(self, kind: str, value: str) -> str:
+        """The word for a value of a closed vocabulary, or the value itself where there is none."""
+        return self.templates.get(f"{kind}.{value}", value)
+
+    def _pieces(self, saying: Saying, show: Callable[[str | _Hole, Mapping[str, str]], str]) -> list[str]:
+        found: list[str] = []
+        for optional, parts in self._parse(saying.code):
+            if optional and not all(saying.params.get(part.name) for part in parts if isinstance(part, _Hole)):
+                continue
+            found.extend(show(part, saying.params) for part in parts)
+        return found
+
+    def _parse(self, code: str) -> list[tuple[bool, list[_Part]]]:
+        if code not in self._parsed:
+            pieces = _OPTIONAL.split(self.templates[code])
+            self._parsed[code] = [(place % 2 == 1, _parts(piece)) for place, piece in enumerate(pieces)]
+        return self._parsed[code]
+
+    def _plain(self, part: _Part, params: Mapping[str, str]) -> str:
+        if isinstance(part, str):
+            return part
+        value = params.get(part.name, "")
+        match part.kind:
+            case "time" | "ago":
+                return _moment(value, "%Y-%m-%d %H:%M:%S UTC") if value else ""
+            case "span":
+                return span(value)
+            case "":
+                return value
+            case kind:
+                return self.word("list", "and").join(self.word(kind, each) for each in value.split(",") if each)
+
+    def _markup(self, part: _Part, params: Mapping[str, str]) -> str:
+        if isinstance(part, _Hole) and part.kind in {"time", "ago"}:
+            value = params.get(part.name, "")
+            shown = _moment(value, "%H:%M:%S UTC") if value else ""
+            return f'<time datetime="{escape(value)}" data-show="{part.kind}">{escape(shown)}</time>'
+        return str(escape(self._plain(part, params)))
+
+
+def _parts(template: str) -> list[_Part]:
+    parts: list[_Part] = []
+    end = 0
+    for match in _HOLE.finditer(template):
+        if match.start() > end:
+            parts.append(template[end : match.start()])
+        parts.append(_Hole(match[1], match[2] or ""))
+        end = match.end()
+    if end < len(template):
+        parts.append(template[end:])
+    return parts
+
+
+def _moment(value: str, layout: str) -> str:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).strftime(layout)
+    except ValueError:
+        return value
+
+
+def span(seconds: str | float) -> str:
+    """A duration for people: `0.4 s`, `42 s`, `1 min 10 s`, `2 h 5 min`. Text that is no number stays as it is."""
+    try:
+        value = float(seconds)
+    except ValueError:
+        return str(seconds)
+    if value < 10:  # noqa: PLR2004 below ten seconds a tenth is worth showing
+        return f"{value:.1f}".removesuffix(".0") + " s"
+    whole = round(value)
+    minutes, rest = divmod(whole, 60)
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {left} min" if left else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{whole} s"
+
+
+def raw_catalogue(language: str) -> bytes:
+    """The catalogue's file. Raises FileNotFoundError for a language that there is none of."""
+    return files(__package__).joinpath(f"{language}.json").read_bytes()
+
+
+@cache
+def catalogue(language: str = DEFAULT_LANGUAGE) -> Catalogue:
+    """The catalogue of a language. Raises FileNotFoundError for a language that there is none of."""
+    return Catalogue(language, json.loads(raw_catalogue(language)))

@@ -1,0 +1,244 @@
+"""The pages as the server writes them: signing in, what they show, and the way without a script."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx2
+import orjson
+import pytest
+
+from contracts.ocpp import ChargerDisconnected, TransactionStarted
+from contracts.restart import Confidence, Health, Outcome, Status, Step, Verdict
+from contracts.words import Role
+from portal.settings import PortalSettings
+
+HTML = {"accept": "text/html"}
+OURS = HTML | {"sec-fetch-site": "same-origin"}
+
+
+class Services:
+    """Stands for auth, billing and fleet."""
+
+    def __init__(self) -> None:
+        self.seen: list[httpx2.Request] = []
+        self.down: set[str] = set()
+        self.token = ""
+        self.expires_at = ""
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.seen.append(request)
+        if request.url.host in self.down:
+            raise httpx2.ConnectError("refused")
+        if request.url.path == "/api/v1/login":
+            if orjson.loads(request.content)["password"] != "right":
+                return httpx2.Response(401, json={"detail": "wrong"})
+            return httpx2.Response(200, json={"access_token": self.token, "expires_at": self.expires_at})
+        return httpx2.Response(201, json={"path": request.url.raw_path.decode()}, headers={"location": "/there"})
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+async def world(new_database, services, portal_running) -> AsyncIterator[object]:
+    settings = PortalSettings(auth_url="http://auth", billing_url="http://billing", fleet_url="http://fleet")
+    async with portal_running(await new_database(), settings, httpx2.MockTransport(services)) as made:
+        await made.seed()
+        services.token = made.token("administrator")
+        services.expires_at = "2999-01-01T00:00:00Z"
+        yield made
+
+
+async def sign_in(world, password="right", target="/chargers/CP-1"):
+    form = {"username": "administrator", "password": password, "next": target}
+    return await world.http.post("/login", data=form, headers=OURS)
+
+
+async def show(world, path, **headers):
+    return await world.http.get(path, headers=HTML | headers)
+
+
+def hooks(html: str) -> set[str]:
+    return set(re.findall(r'data-testid="([^"]+)"', html))
+
+
+async def test_without_a_session_a_page_leads_to_signing_in_and_back(world):
+    sent = await show(world, "/chargers/CP-1?x=1")
+    assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=%2Fchargers%2FCP-1%3Fx%3D1")
+    form = await show(world, sent.headers["location"])
+    assert 'value="/chargers/CP-1?x=1"' in form.text
+    expired = world.token("administrator", lasts=timedelta(seconds=-5))
+    assert (await show(world, "/chargers", cookie=f"comeback_session={expired}")).status_code == 303
+
+
+async def test_signing_in_keeps_the_token_where_no_script_can_read_it(world):
+    answer = await sign_in(world)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/chargers/CP-1")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert (await show(world, "/chargers/CP-1")).status_code == 200
+    assert (await world.http.get("/api/v1/me")).json()["user_id"] == "administrator"
+    out = await world.http.post("/logout", headers=OURS)
+    assert out.headers["location"] == "/login"
+    assert (await show(world, "/chargers")).status_code == 303
+
+
+async def test_a_wrong_password_and_a_service_that_is_down_are_told_apart(world, services):
+    wrong = await sign_in(world, "wrong")
+    assert (wrong.status_code, "is wrong" in wrong.text, 'value="administrator"' in wrong.text) == (401, True, True)
+    services.down.add("auth")
+    down = await sign_in(world)
+    assert (down.status_code, "not possible at the moment" in down.text) == (503, True)
+
+
+async def test_a_form_of_another_site_does_nothing(world):
+    await sign_in(world)
+    for path in ("/login", "/logout", "/chargers/CP-1/restart"):
+        answer = await world.http.post(path, data={}, headers=HTML | {"sec-fetch-site": "cross-site"})
+        assert answer.status_code == 403
+    api = await world.http.post("/api/v1/chargers/CP-1/restarts", json={}, headers={"origin": "https://evil.example"})
+    assert api.status_code == 403
+    assert world.publisher.published == []
+
+
+async def test_the_list_and_the_search_show_the_chargers_of_ones_groups(world):
+    await world.say(world.make.charger("CP-2", label="<b>Yard</b>", site="Quay"))
+    await sign_in(world)
+    page = await show(world, "/chargers")
+    assert page.text.count('data-testid="charger-row"') == 2
+    assert "&lt;b&gt;Yard&lt;/b&gt;" in page.text
+    assert (await show(world, "/chargers?q=quay")).text.count('data-testid="charger-row"') == 1
+    assert "No charger matches." in (await show(world, "/chargers?q=nothing")).text
+
+
+async def test_the_page_of_a_charger_has_its_icon_its_dialog_and_its_words(world):
+    await sign_in(world)
+    page = (await show(world, "/chargers/CP-1")).text
+    assert {
+        "restart-icon", "restart-tooltip", "restart-reasons", "restart-dialog", "dialog-ok", "dialog-cancel",
+        "charger-state", "live-state",
+    } <= hooks(page)  # fmt: skip
+    assert 'data-kind="available"' in page
+    assert 'closedby="any"' in page
+    assert re.search(r'role="tooltip"[^>]*><p>Restart available</p>', page)
+
+
+async def test_a_grey_icon_opens_nothing_and_every_reason_is_text(world):
+    gone = ChargerDisconnected(charger_id="CP-1", epoch=1, bridge="b", since="2026-03-01T12:00:00Z", why="lost")
+    await world.say(world.make.member("administrator", "depot", Role.USER, 2), gone)
+    await sign_in(world)
+    page = (await show(world, "/chargers/CP-1")).text
+    button = re.search(r'<button class="restart-icon"[^>]*>', page)
+    assert button
+    assert 'aria-disabled="true"' in button[0]
+    assert 'type="button"' in button[0]
+    assert page.count('<li data-reason="role">') == page.count('<li data-reason="offline">') == 2
+
+
+async def test_the_story_of_a_restart_stands_in_the_page(world):
+    attempt = uuid4()
+    verdict = Verdict(outcome=Outcome.RESTARTED, confidence=Confidence.HIGH, health=Health.OK)
+    await world.say(world.make.moved(attempt, 1, Status.RESTARTED, verdict=verdict))
+    await sign_in(world)
+    for path in ("/chargers/CP-1", f"/restarts/{attempt}"):
+        page = (await show(world, path)).text
+        assert {"timeline", "step-requested", "step-back", "verdict", "evidence"} <= hooks(page)
+        assert 'data-verdict="restarted" data-confidence="high"' in page
+        assert "It restarted: it accepted, went away and booted on a new connection." in page
+
+
+async def test_without_a_script_a_charger_is_restarted_by_a_plain_form(world):
+    await world.say(TransactionStarted(charger_id="CP-1", epoch=1, transaction_id="7", evse_id=1, meter_wh=0.0))
+    await sign_in(world)
+    form = (await show(world, "/chargers/CP-1/restart")).text
+    assert "This stops the charging on connector 1" in form
+    key = re.search(r'name="key" value="([^"]+)"', form)
+    assert key
+    data = {"when": "now", "type": "auto", "key": key[1], "seen": re.findall(r'name="seen" value="([^"]+)"', form)}
+    for _ in range(2):
+        sent = await world.http.post("/chargers/CP-1/restart", data=data, headers=OURS)
+        assert sent.status_code == 303
+    first, second = world.publisher.messages
+    assert first.attempt_id == second.attempt_id
+    assert (first.interrupt_charging, sent.headers["location"]) == (True, f"/restarts/{first.attempt_id}")
+    assert "Refresh" in (await show(world, sent.headers["location"])).text
+
+
+async def test_a_form_that_kafka_did_not_take_comes_back_with_the_same_key(world):
+    await sign_in(world)
+    world.publisher.down = True
+    again = await world.http.post("/chargers/CP-1/restart", data={"key": "k-1"}, headers=OURS)
+    assert (again.status_code, 'value="k-1"' in again.text) == (503, True)
+    assert "Trying again can" in again.text
+
+
+async def test_a_restart_that_waits_is_taken_back_on_the_page(world):
+    attempt = uuid4()
+    await world.say(world.make.moved(attempt, 1, Status.QUEUED, steps={Step.REQUESTED: "2026-03-01T12:00:00Z"}))
+    await sign_in(world)
+    assert 'data-testid="cancel-restart"' in (await show(world, "/chargers/CP-1")).text
+    sent = await world.http.post(f"/restarts/{attempt}/cancel", headers=OURS)
+    assert (sent.status_code, len(world.publisher.messages)) == (303, 1)
+
+
+async def test_what_is_not_there_is_a_page_for_people_and_a_problem_for_programs(world):
+    await sign_in(world)
+    for path in (
+        "/chargers/CP-404",
+        "/chargers/%00",
+        "/chargers?q=%00",
+        f"/restarts/{uuid4()}",
+        "/restarts/x",
+        "/nowhere",
+    ):
+        page = await show(world, path)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    problem = await world.http.get("/api/v1/nowhere")
+    assert problem.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_browser_is_told_to_load_nothing_from_elsewhere(world):
+    await sign_in(world)
+    page = await show(world, "/chargers/CP-1")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"""\s(style|on\w+)=["']""", page.text), "an inline style or handler would be refused"
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
+        served = await world.http.get(address)
+        assert (served.status_code, served.headers["cache-control"]) == (200, "no-cache"), address
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', page.text) == []
+
+
+async def test_calls_of_other_services_are_passed_on_with_who_is_asking(world, services):
+    bearer = world.bearer("boss")
+    answer = await world.http.put("/api/v1/chargers/CP-7?x=1", json={"model": "Terra"}, headers=bearer)
+    assert (answer.status_code, answer.headers["location"]) == (201, "/there")
+    assert answer.json() == {"path": "/api/v1/chargers/CP-7?x=1"}
+    seen = services.seen[-1]
+    assert (seen.method, seen.url.host, seen.headers["authorization"]) == ("PUT", "fleet", bearer["authorization"])
+    assert orjson.loads(seen.content) == {"model": "Terra"}
+    await world.http.put("/api/v1/groups/depot/plan", json={"plan": "basic"}, headers=bearer)
+    assert services.seen[-1].url.host == "billing"
+    await world.http.post("/api/v1/chargers:import", json={"chargers": []}, headers=bearer)
+    assert services.seen[-1].url.path == "/api/v1/chargers:import"
+
+
+async def test_a_call_with_the_pages_cookie_is_passed_on_as_a_bearer(world, services):
+    await sign_in(world)
+    await world.http.get("/api/v1/plans")
+    assert services.seen[-1].headers["authorization"] == f"Bearer {services.token}"
+    assert "cookie" not in services.seen[-1].headers
+
+
+async def test_a_service_that_is_down_is_named_and_the_others_go_on(world, services):
+    services.down.add("fleet")
+    down = await world.http.get("/api/v1/models", headers=world.bearer("boss"))
+    assert (down.status_code, down.json()["service"]) == (503, "fleet")
+    assert "fleet service can't be reached" in down.json()["detail"]
+    assert (await world.http.get("/api/v1/plans", headers=world.bearer("boss"))).status_code == 201
