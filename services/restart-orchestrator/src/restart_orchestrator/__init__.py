@@ -1,0 +1,1 @@
+"""Restart attempts: the saga from a person's request to a verdict with its evidence."""

@@ -1,0 +1,32 @@
+"""Composes the orchestrator: settings, tables, what it reads, its deadlines."""
+
+from chassis.app import Service
+from chassis.clock import WakingClock
+from contracts import topics
+from restart_orchestrator import store
+from restart_orchestrator.handle import Handler
+from restart_orchestrator.hearing import KafkaEnds
+from restart_orchestrator.metrics import AttemptMetrics
+from restart_orchestrator.settings import Settings
+from restart_orchestrator.subscriptions import subscribe_all
+from restart_orchestrator.tables import metadata
+
+
+def build(settings: Settings | None = None, clock: WakingClock | None = None) -> Service:
+    """The service, ready to run. Raises CannotStartError."""
+    settings = settings or Settings()
+    service = Service(topics.Service.RESTART_ORCHESTRATOR.value, settings, metadata, clock=clock)
+    store.plan_once(service.database)
+    ends = KafkaEnds(service.kafka)
+    handler = Handler(
+        outbox=service.outbox,
+        timers=service.timers,
+        clock=service.clock,
+        windows=settings.windows(),
+        ends=ends,
+        metrics=AttemptMetrics(service.registry),
+    )
+    service.timers.on_due(handler.on_deadline)
+    subscribe_all(service, handler)
+    service.on_stop(ends.stop)
+    return service

@@ -1,0 +1,195 @@
+"""The shell: load, decide, record, publish and arm timers, in one transaction for a batch of messages or a deadline."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.clock import Clock
+from chassis.outbox import Outbox
+from chassis.timers import Timer, Timers
+from contracts import topics
+from contracts.envelope import Envelope
+from contracts.ocpp import TransactionEnded
+from contracts.restart import CancelRestart, RequestRestart, Status
+from restart_orchestrator import store, translate
+from restart_orchestrator.desk import Desk, is_waiting
+from restart_orchestrator.hearing import Ends, is_read, partition_of
+from restart_orchestrator.metrics import AttemptMetrics
+from restart_orchestrator.projections import PROJECTIONS
+from restart_orchestrator.states import Attempt, Deadline
+from restart_orchestrator.windows import Windows
+
+Batch = Sequence[Envelope[Any]]
+LOOK_AGAIN = timedelta(milliseconds=200)
+"""How soon a deadline is looked at again that came before all that had been said by then was read."""
+
+
+class Handler:
+    """Handles what is read, in batches that each are one transaction, and deadlines.
+
+    There is no inbox: a checkpoint keeps what was handled from being handled again, and the decider knows by itself
+    what it has heard before.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        timers: Timers,
+        clock: Clock,
+        windows: Windows,
+        ends: Ends,
+        metrics: AttemptMetrics,
+    ) -> None:
+        self._outbox = outbox
+        self._timers = timers
+        self._clock = clock
+        self._windows = windows
+        self._ends = ends
+        self._metrics = metrics
+
+    async def on_requests(self, session: AsyncSession, batch: Batch) -> None:
+        """People ask for restarts and take requests back."""
+        chargers = _chargers(batch)
+        await store.lock(session, chargers)
+        desk = self._desk(await store.load_attempts(session, chargers, _attempt_ids(batch)))
+        standings = await store.load_standings(session, [(said.data.charger_id, _person(said)) for said in batch])
+        for said in batch:
+            data = said.data
+            standing = standings[data.charger_id, _person(said)]
+            match data:
+                case RequestRestart():
+                    standing = desk.with_open_attempt(standing, data.charger_id)
+                    desk.hear(data.attempt_id, translate.to_request(said, standing), trace=said.traceparent)
+                case CancelRestart():
+                    desk.hear(data.attempt_id, translate.to_cancel(said, standing.situation.role))
+                case _:
+                    continue
+        await self._clear(session, desk)
+
+    async def on_answers(self, session: AsyncSession, batch: Batch) -> None:
+        """The bridge says what became of Resets."""
+        await store.lock(session, _chargers(batch))
+        desk = self._desk(await store.load_attempts(session, [], _attempt_ids(batch)))
+        for said in batch:
+            answer = translate.to_answer(said)
+            if answer is not None:
+                desk.hear(said.data.attempt_id, answer)
+        await self._clear(session, desk)
+
+    async def on_connectivity(self, session: AsyncSession, batch: Batch) -> None:
+        """Chargers come and go."""
+        await self._on_news(session, batch, "connectivity")
+
+    async def on_observations(self, session: AsyncSession, batch: Batch) -> None:
+        """Chargers say something of themselves."""
+        await self._on_news(session, batch, "observations")
+
+    async def _on_news(self, session: AsyncSession, batch: Batch, projection: str) -> None:
+        """Remembers the news, and tells them to the attempts that watch these chargers, where there are any."""
+        chargers = _chargers(batch)
+        await store.lock(session, chargers)
+        remembered = PROJECTIONS[projection]
+        await remembered.apply(session, batch, remembered.live)
+        watching = await store.load_attempts(session, chargers)
+        if not watching:
+            return
+        desk = self._desk(watching)
+        waiting = [one.attempt for one in watching if is_waiting(one.attempt)]
+        standings = await store.load_standings(session, map(_asked_by, waiting))
+        ended = {said.data.charger_id for said in batch if isinstance(said.data, TransactionEnded)}
+        awaited = [one.attempt.charger_id for one in watching if one.attempt.charger_id in ended]
+        busy = await store.load_busy(session, awaited) if awaited else {}
+        last: dict[str, Envelope[Any]] = {}
+        for said in batch:
+            attempt = desk.watched(said.data.charger_id)
+            if attempt is None:
+                continue
+            last[attempt.charger_id] = said
+            if attempt.reset is not None:
+                idle = not _interferes(attempt, busy.get(attempt.charger_id, set()))
+                sighting = translate.to_sighting(said, idle=idle)
+                if sighting is not None:
+                    desk.hear(attempt.attempt_id, sighting)
+        for attempt in waiting:
+            standing = standings[_asked_by(attempt)]
+            desk.hear(attempt.attempt_id, translate.to_change(last[attempt.charger_id], standing))
+        await self._clear(session, desk)
+
+    async def on_deadline(self, session: AsyncSession, timer: Timer) -> None:
+        """The time that an attempt waits for has come.
+
+        What an attempt has not heard by then is held against the charger, so it is first made sure that all that was
+        said by then has been read; after a standstill of ours or of Kafka's the backlog comes before the deadlines.
+        """
+        attempt_id, charger_id = UUID(timer.payload["attempt_id"]), timer.payload["charger_id"]
+        await store.lock(session, [charger_id])
+        found = await store.load_attempts(session, [], [attempt_id])
+        if not found:
+            return
+        attempt = found[0].attempt
+        deadline = Deadline(
+            waiting_for=Status(timer.payload["waiting_for"]), number=timer.payload["number"], due=timer.due
+        )
+        standing = None
+        if is_waiting(attempt):
+            standing = (await store.load_standings(session, [_asked_by(attempt)]))[_asked_by(attempt)]
+        elif attempt.deadline is not None and attempt.deadline.number == deadline.number:
+            deadline = attempt.deadline
+            partition = partition_of(charger_id)
+            until = timer.payload.get("until") or dict(await self._ends.ends(partition))
+            if not await is_read(session, self._ends, partition, until):
+                self._metrics.postponed()
+                payload = timer.payload | {"until": until}
+                await self._timers.arm(session, key=timer.key, due=self._clock.now() + LOOK_AGAIN, payload=payload)
+                return
+        desk = self._desk(found)
+        desk.hear(attempt_id, translate.to_deadline_passed(attempt_id, deadline, standing))
+        await self._clear(session, desk)
+
+    def _desk(self, held: Sequence[store.Held]) -> Desk:
+        return Desk(held, now=self._clock.now(), windows=self._windows, metrics=self._metrics)
+
+    async def _clear(self, session: AsyncSession, desk: Desk) -> None:
+        await store.record(session, desk.touched, desk.history)
+        for topic in (topics.OCPP_COMMANDS, topics.RESTART_ATTEMPTS):
+            await self._outbox.add(session, topic, [message for to, message in desk.messages if to is topic])
+        for attempt, wake in desk.wakes:
+            deadline = wake.deadline
+            await self._timers.arm(
+                session,
+                key=f"{attempt.attempt_id}/{deadline.number}",
+                due=deadline.due,
+                payload={
+                    "attempt_id": str(attempt.attempt_id),
+                    "charger_id": attempt.charger_id,
+                    "waiting_for": deadline.waiting_for.value,
+                    "number": deadline.number,
+                },
+            )
+
+
+def _chargers(batch: Batch) -> list[str]:
+    return sorted({said.data.charger_id for said in batch})
+
+
+def _attempt_ids(batch: Batch) -> list[UUID]:
+    return [said.data.attempt_id for said in batch]
+
+
+def _person(said: Envelope[Any]) -> str:
+    data = said.data
+    return str(data.cancelled_by if isinstance(data, CancelRestart) else data.requested_by)
+
+
+def _asked_by(attempt: Attempt) -> tuple[str, str]:
+    return attempt.charger_id, attempt.asked.requested_by
+
+
+def _interferes(attempt: Attempt, busy: set[int | None]) -> bool:
+    """Whether a transaction runs where the restart is to be."""
+    evse_id = attempt.reset.evse_id if attempt.reset is not None else None
+    return bool(busy) if evse_id is None else bool(busy & {evse_id, None})

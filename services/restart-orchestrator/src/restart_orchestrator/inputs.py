@@ -1,0 +1,225 @@
+"""What can happen to an attempt, in the decider's own words; every input knows which message said so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from contracts.availability import Situation
+from contracts.ocpp import ConnectorState
+from contracts.restart import Status, Strength, When
+from contracts.words import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that happened.
+
+    Attributes:
+        event_id: the id of the message that said it.
+        at: when it happened, by the clock of the service that saw it.
+        position: where that message stands, as `topic/partition/offset`.
+    """
+
+    event_id: UUID
+    at: datetime
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """All that is known of a charger, and of the person who asks, at the moment of a decision.
+
+    Attributes:
+        situation: what the rule about refusals looks at.
+        epoch: the charger's latest session, whether open or not; 0 when it never had one.
+        protocol: the OCPP version of that session, as its subprotocol names it.
+        quiet_since: when it last connected or booted.
+        connectors: the last reported state of each connector, by `evse/connector`.
+        boots_on_return: it has been seen to boot at all, so a return without a boot says something.
+    """
+
+    situation: Situation
+    group_id: str | None = None
+    model: str | None = None
+    epoch: int = 0
+    protocol: str | None = None
+    quiet_since: datetime | None = None
+    connectors: Mapping[str, ConnectorState] = field(default_factory=dict)
+    boots_on_return: bool = True
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the person asked for."""
+
+    requested_by: str
+    requested_at: datetime
+    when: When = When.NOW
+    strength: Strength = Strength.AUTO
+    evse_id: int | None = None
+    interrupt_charging: bool = False
+    note: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Happening):
+    """A person asks for a restart."""
+
+    attempt_id: UUID
+    charger_id: str
+    asked: Asked
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Happening):
+    """A person takes a request back. `role` is theirs in the charger's group."""
+
+    cancelled_by: str
+    role: Role | None
+
+
+# --- time and news for an attempt of which nothing was sent -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingChanged(Happening):
+    """Something about the charger changed while the attempt waits to be dispatched."""
+
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed(Happening):
+    """The wait number `number` for leaving `waiting_for` is over. `standing` is known where nothing was sent yet."""
+
+    waiting_for: Status
+    number: int
+    standing: Standing | None = None
+
+
+# --- what became of the Reset -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Happening):
+    """The Reset frame was written."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Happening):
+    """The charger answered Accepted, on session `answer_epoch`."""
+
+    epoch: int
+    answer_epoch: int
+    info: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled(Happening):
+    """The charger answered Scheduled: it will restart when its transaction ends."""
+
+    epoch: int
+    answer_epoch: int
+    info: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected(Happening):
+    """The charger answered Rejected."""
+
+    epoch: int
+    info: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported(Happening):
+    """The charger answered CALLERROR NotSupported or NotImplemented."""
+
+    epoch: int
+    code: str
+    info: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered(Happening):
+    """There was no answer, or an error that says nothing about the restart."""
+
+    epoch: int
+    why: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDelivered(Happening):
+    """Nothing was sent, and nothing will be."""
+
+    epoch: int
+    why: str
+
+
+# --- what the charger does --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected(Happening):
+    """Session `epoch` was opened."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected(Happening):
+    """Session `epoch` is over. `why` is the bridge's word for it."""
+
+    epoch: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted(Happening):
+    """A BootNotification came; `solicited` when we had asked for it."""
+
+    epoch: int
+    reason: str | None = None
+    solicited: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorReported(Happening):
+    """A connector's status came; `reported_at` is by the charger's own clock."""
+
+    epoch: int
+    connector: str
+    state: ConnectorState
+    error_code: str | None = None
+    reported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionEnded(Happening):
+    """A transaction ended; `idle` when no other runs where the restart is to be."""
+
+    epoch: int
+    reason: str | None = None
+    idle: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityEvent(Happening):
+    """A security event came, of this kind."""
+
+    epoch: int
+    kind: str
+
+
+Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered
+Sighting = Connected | Disconnected | Booted | ConnectorReported | TransactionEnded | SecurityEvent
+Input = Request | Cancel | StandingChanged | DeadlinePassed | Answer | Sighting

@@ -1,0 +1,200 @@
+"""What the orchestrator reads and writes while it decides; a batch of messages needs each of these once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, event, text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import Boolean, DateTime, Integer, Text
+
+from chassis.database import Database
+from contracts.availability import Situation
+from contracts.ocpp import ConnectorState
+from contracts.words import Role
+from restart_orchestrator import codec
+from restart_orchestrator.inputs import Standing
+from restart_orchestrator.states import Attempt, Transition
+
+_LOCK = text(
+    "select pg_advisory_xact_lock(lock) from ("
+    "select distinct hashtextextended('charger:' || charger_id, 0) as lock "
+    "from unnest(cast(:chargers as text[])) as charger_id order by 1) as locks"
+)
+_ATTEMPTS = text(
+    "select state, watching, traceparent from attempts "
+    "where (charger_id = any(:chargers) and watching) or attempt_id = any(:ids)"
+).bindparams(bindparam("chargers", type_=ARRAY(Text)), bindparam("ids", type_=ARRAY(PG_UUID)))
+_STANDINGS = text(
+    """
+    select asked.charger_id, asked.user_id, c.group_id, c.model, c.abilities, m.role, p.plan, p.features,
+           k.epoch, k.online, k.since, k.protocol, b.epoch as boot_epoch, b.said_at as booted_at,
+           coalesce(f.updating, false) as updating,
+           array(select coalesce(t.evse_id::text || case when t.connector_id > 1 then '.' || t.connector_id else '' end,
+                                 t.transaction_id)
+                   from transactions t where t.charger_id = asked.charger_id and not t.ended
+                  order by t.evse_id, t.connector_id, t.transaction_id) as transactions,
+           (select jsonb_object_agg(n.connector, n.state) from connectors n
+             where n.charger_id = asked.charger_id) as connectors
+      from unnest(cast(:chargers as text[]), cast(:users as text[])) as asked (charger_id, user_id)
+      left join chargers c on c.charger_id = asked.charger_id
+      left join memberships m on m.group_id = c.group_id and m.user_id = asked.user_id
+      left join plans p on p.group_id = c.group_id
+      left join connectivity k on k.charger_id = asked.charger_id
+      left join boots b on b.charger_id = asked.charger_id
+      left join firmware_updates f on f.charger_id = asked.charger_id
+    """
+)
+_BUSY = text("select charger_id, evse_id from transactions where charger_id = any(:chargers) and not ended").bindparams(
+    bindparam("chargers", type_=ARRAY(Text))
+)
+_RECORD = text(
+    """
+    with recorded as (
+        insert into attempt_transitions (attempt_id, version, status, cause, at, transition)
+        select * from unnest(:of, :numbers, :became, :causes, :times, cast(:transitions as jsonb[]))
+    )
+    insert into attempts (attempt_id, charger_id, status, watching, version, traceparent, moved_at, state)
+    select * from unnest(:ids, :chargers, :statuses, :watching, :versions, :traces, :moved, cast(:states as jsonb[]))
+        on conflict (attempt_id) do update
+       set status = excluded.status, watching = excluded.watching, version = excluded.version,
+           moved_at = excluded.moved_at, state = excluded.state
+    """
+).bindparams(
+    *(bindparam(name, type_=ARRAY(PG_UUID)) for name in ("of", "causes", "ids")),
+    *(bindparam(name, type_=ARRAY(Integer)) for name in ("numbers", "versions")),
+    *(bindparam(name, type_=ARRAY(DateTime(timezone=True))) for name in ("times", "moved")),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("became", "transitions", "chargers", "statuses", "traces")),
+    bindparam("states", type_=ARRAY(Text)),
+    bindparam("watching", type_=ARRAY(Boolean)),
+)
+
+
+def plan_once(database: Database) -> None:
+    """Has PostgreSQL plan each of our statements once per connection.
+
+    Otherwise it plans the one that gathers a standing anew each time, which takes longer than to execute it.
+    """
+
+    @event.listens_for(database.engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.run_async(lambda driver: driver.execute("set plan_cache_mode to force_generic_plan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attempt as it is stored; `traceparent` is that of its request."""
+
+    attempt: Attempt
+    watching: bool
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A transition of an attempt, as it goes into the history: `after` is the attempt once it has happened."""
+
+    transition: Transition
+    after: Attempt
+    cause: UUID
+
+
+async def lock(session: AsyncSession, chargers: Iterable[str]) -> None:
+    """Makes whoever else decides about one of these chargers wait until this transaction has ended.
+
+    A lock of its own, taken before anything is read: a charger may have no row yet, and what another consumer commits
+    while we wait must be seen. Always taken in one order, so that two of us never wait for each other.
+    """
+    await session.execute(_LOCK, {"chargers": sorted(set(chargers))})
+
+
+async def load_attempts(session: AsyncSession, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:
+    """The attempts that watch these chargers, and those of these ids."""
+    rows = await session.execute(_ATTEMPTS, {"chargers": list(chargers), "ids": list(ids)})
+    return [Held(codec.from_json(row.state), row.watching, row.traceparent) for row in rows]
+
+
+async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+    """What is known of each charger, and of the person who asks about it; by charger and person."""
+    pairs = sorted(set(asked))
+    if not pairs:
+        return {}
+    rows = await session.execute(
+        _STANDINGS, {"chargers": [charger for charger, _ in pairs], "users": [user for _, user in pairs]}
+    )
+    return {(row.charger_id, row.user_id): _standing(row) for row in rows}
+
+
+async def load_busy(session: AsyncSession, chargers: Sequence[str]) -> Mapping[str, set[int | None]]:
+    """The EVSEs on which a transaction runs, by charger; None where it is not known on which."""
+    busy: dict[str, set[int | None]] = {}
+    for row in await session.execute(_BUSY, {"chargers": list(chargers)}):
+        busy.setdefault(row.charger_id, set()).add(row.evse_id)
+    return busy
+
+
+def _standing(row: Any) -> Standing:
+    online = bool(row.online)
+    since: datetime | None = row.since
+    quiet_since = since if online else None
+    if row.booted_at is not None and row.boot_epoch == row.epoch and online:
+        quiet_since = max(since or row.booted_at, row.booted_at)
+    situation = Situation(
+        role=Role(row.role) if row.role is not None else None,
+        plan=row.plan,
+        features=frozenset(row.features or ()),
+        model=row.model or "",
+        abilities=frozenset(row.abilities or ()),
+        online=online,
+        offline_since=since.isoformat() if since is not None and not online else "",
+        transactions=tuple(row.transactions),
+        updating_firmware=row.updating,
+    )
+    return Standing(
+        situation=situation,
+        group_id=row.group_id,
+        model=row.model,
+        epoch=row.epoch or 0,
+        protocol=row.protocol,
+        quiet_since=quiet_since,
+        connectors={name: ConnectorState(state) for name, state in (row.connectors or {}).items()},
+        boots_on_return=row.booted_at is not None,
+    )
+
+
+async def record(session: AsyncSession, held: Sequence[Held], history: Sequence[Recorded]) -> None:
+    """Writes attempts and what happened to them, in one statement."""
+    if not held:
+        return
+    # An attempt that no longer watches its charger makes room for the one that does.
+    ordered = sorted(held, key=lambda one: one.watching)
+    await session.execute(
+        _RECORD,
+        {
+            "of": [one.after.attempt_id for one in history],
+            "numbers": [one.after.version for one in history],
+            "became": [one.after.status.value for one in history],
+            "causes": [one.cause for one in history],
+            "times": [one.transition.at for one in history],
+            "transitions": [codec.transition_to_json(one.transition) for one in history],
+            "ids": [one.attempt.attempt_id for one in ordered],
+            "chargers": [one.attempt.charger_id for one in ordered],
+            "statuses": [one.attempt.status.value for one in ordered],
+            "watching": [one.watching for one in ordered],
+            "versions": [one.attempt.version for one in ordered],
+            "traces": [one.traceparent for one in ordered],
+            "moved": [one.attempt.moved_at for one in ordered],
+            "states": [codec.to_json(one.attempt) for one in ordered],
+        },
+    )
+
+
+async def load_history(session: AsyncSession, attempt_id: UUID) -> list[Transition]:
+    """All transitions of an attempt, in order."""
+    rows = await session.execute(
+        text("select transition from attempt_transitions where attempt_id = :id order by version"), {"id": attempt_id}
+    )
+    return [codec.transition_from_json(row.transition) for row in rows]

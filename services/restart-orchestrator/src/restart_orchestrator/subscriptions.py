@@ -1,0 +1,31 @@
+"""Which topics feed what: requests, answers and chargers' news go to the attempts, the rest is only remembered."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.app import Service
+from chassis.consumer import subscribe_batch
+from chassis.projection import Projection
+from contracts import topics
+from contracts.envelope import Envelope
+from restart_orchestrator.handle import Handler
+from restart_orchestrator.projections import PROJECTIONS
+
+
+def subscribe_all(service: Service, handler: Handler) -> None:
+    """Subscribes to everything that the orchestrator reads."""
+    subscribe_batch(service, topics.RESTART_REQUESTS, handler.on_requests)
+    subscribe_batch(service, topics.OCPP_ANSWERS, handler.on_answers)
+    subscribe_batch(service, topics.OCPP_CONNECTIVITY, handler.on_connectivity)
+    subscribe_batch(service, topics.OCPP_OBSERVATIONS, handler.on_observations)
+    for name in ("memberships", "plans", "chargers"):
+        projection = PROJECTIONS[name]
+        for topic in projection.topics:
+            subscribe_batch(service, topic, partial(_remember, projection))
+
+
+async def _remember(projection: Projection, session: AsyncSession, batch: Sequence[Envelope[Any]]) -> None:
+    await projection.apply(session, batch, projection.live)

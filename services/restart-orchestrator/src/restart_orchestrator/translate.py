@@ -1,0 +1,203 @@
+"""Contracts to the decider's inputs, and its outputs to contracts; the only file that knows both."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts import ocpp, restart, topics
+from contracts.envelope import Envelope, Message, derived_id, service_source
+from contracts.topics import Topic
+from contracts.words import Role
+from restart_orchestrator.inputs import (
+    Accepted,
+    Answer,
+    Asked,
+    Booted,
+    Cancel,
+    Connected,
+    ConnectorReported,
+    DeadlinePassed,
+    Disconnected,
+    NotDelivered,
+    Rejected,
+    Request,
+    Scheduled,
+    SecurityEvent,
+    Sent,
+    Sighting,
+    Standing,
+    StandingChanged,
+    TransactionEnded,
+    Unanswered,
+    Unsupported,
+)
+from restart_orchestrator.projections import connector_name
+from restart_orchestrator.states import Attempt, Deadline, Moved, SendReset
+
+SOURCE = service_source(topics.Service.RESTART_ORCHESTRATOR.value)
+
+
+def to_request(said: Envelope[restart.RequestRestart], standing: Standing) -> Request:
+    """A person's request, with what is known of the charger and of the person."""
+    data = said.data
+    asked = Asked(
+        requested_by=data.requested_by,
+        requested_at=data.requested_at,
+        when=data.when,
+        strength=data.strength,
+        evse_id=data.evse_id,
+        interrupt_charging=data.interrupt_charging,
+        note=data.note,
+        expires_at=data.expires_at,
+    )
+    return Request(
+        **_source(said, said.data.requested_at),
+        attempt_id=data.attempt_id,
+        charger_id=data.charger_id,
+        asked=asked,
+        standing=standing,
+    )
+
+
+def to_cancel(said: Envelope[restart.CancelRestart], role: Role | None) -> Cancel:
+    """A request that is taken back by someone of this role."""
+    return Cancel(**_source(said), cancelled_by=said.data.cancelled_by, role=role)
+
+
+def to_change(said: Envelope[Any], standing: Standing) -> StandingChanged:
+    """News of a charger, for an attempt that waits to be dispatched."""
+    return StandingChanged(**_source(said), standing=standing)
+
+
+def to_answer(said: Envelope[Any]) -> Answer | None:
+    """What became of a Reset; None for a message that says nothing about it."""
+    match said.data:
+        case ocpp.ResetSent() as data:
+            return Sent(**_source(said, data.sent_at), epoch=data.epoch)
+        case ocpp.ResetAccepted() as data:
+            at = _source(said, data.answered_at)
+            return Accepted(**at, epoch=data.epoch, answer_epoch=data.answer_epoch, info=data.info)
+        case ocpp.ResetScheduled() as data:
+            at = _source(said, data.answered_at)
+            return Scheduled(**at, epoch=data.epoch, answer_epoch=data.answer_epoch, info=data.info)
+        case ocpp.ResetRejected() as data:
+            return Rejected(**_source(said, data.answered_at), epoch=data.epoch, info=data.info)
+        case ocpp.ResetUnsupported() as data:
+            return Unsupported(**_source(said, data.answered_at), epoch=data.epoch, code=data.code, info=data.info)
+        case ocpp.ResetUnanswered() as data:
+            return Unanswered(**_source(said), epoch=data.epoch, why=data.why, error=data.error)
+        case ocpp.ResetNotDelivered() as data:
+            return NotDelivered(**_source(said), epoch=data.epoch, why=data.why)
+        case _:
+            return None
+
+
+def to_sighting(said: Envelope[Any], *, idle: bool) -> Sighting | None:
+    """What the charger did; None for what no dispatched attempt needs to know.
+
+    `idle`: no transaction runs where the restart is to be.
+    """
+    match said.data:
+        case ocpp.ChargerConnected() as data:
+            return Connected(**_source(said, data.since), epoch=data.epoch)
+        case ocpp.ChargerDisconnected() as data:
+            return Disconnected(**_source(said, data.since), epoch=data.epoch, why=data.why)
+        case ocpp.ChargerBooted() as data:
+            return Booted(**_source(said), epoch=data.epoch, reason=data.reason, solicited=data.solicited)
+        case ocpp.ConnectorStatusReported() as data:
+            return ConnectorReported(
+                **_source(said),
+                epoch=data.epoch,
+                connector=connector_name(data.evse_id, data.connector_id),
+                state=data.state,
+                error_code=data.error_code,
+                reported_at=data.reported_at,
+            )
+        case ocpp.TransactionEnded() as data:
+            return TransactionEnded(**_source(said), epoch=data.epoch, reason=data.reason, idle=idle)
+        case ocpp.SecurityEventReported() as data:
+            return SecurityEvent(**_source(said), epoch=data.epoch, kind=data.kind)
+        case _:
+            return None
+
+
+def to_deadline_passed(attempt_id: UUID, deadline: Deadline, standing: Standing | None) -> DeadlinePassed:
+    """The end of a wait. Its id is that of the wait, so that a timer that goes off twice says the same."""
+    return DeadlinePassed(
+        event_id=derived_id(attempt_id, f"deadline:{deadline.number}"),
+        at=deadline.due,
+        waiting_for=deadline.waiting_for,
+        number=deadline.number,
+        standing=standing,
+    )
+
+
+def to_messages(
+    attempt: Attempt, move: Moved | None, reset: SendReset | None, *, cause: UUID, now: datetime, trace: str | None
+) -> Iterator[tuple[Topic, Envelope[Message]]]:
+    """What is published of one decision: the command first, because someone waits for it.
+
+    `attempt` is as it is after the move. The ids derive from `cause`, the message or deadline that was decided about;
+    `trace` is the traceparent of the request, so that all of an attempt is one trace.
+    """
+    said: list[tuple[Topic, Message]] = []
+    if reset is not None:
+        said.append((topics.OCPP_COMMANDS, _command(reset)))
+    if move is not None:
+        said.append((topics.RESTART_ATTEMPTS, _moved(attempt, move)))
+    for index, (topic, message) in enumerate(said):
+        event_id = derived_id(cause, f"{index}:{message.wire_type}")
+        yield topic, Envelope(id=event_id, source=SOURCE, time=now, data=message, traceparent=trace)
+
+
+def _command(reset: SendReset) -> ocpp.ResetCharger:
+    return ocpp.ResetCharger(
+        charger_id=reset.charger_id,
+        attempt_id=reset.attempt_id,
+        epoch=reset.epoch,
+        strength=reset.strength.value,
+        on_idle=reset.on_idle,
+        evse_id=reset.evse_id,
+        not_after=reset.not_after,
+        watch_until=reset.watch_until,
+    )
+
+
+def _moved(attempt: Attempt, move: Moved) -> restart.AttemptMoved:
+    asked = attempt.asked
+    return restart.AttemptMoved(
+        attempt_id=attempt.attempt_id,
+        charger_id=attempt.charger_id,
+        group_id=attempt.group_id,
+        version=attempt.version,
+        status=attempt.status,
+        moved_at=attempt.moved_at,
+        requested_by=asked.requested_by,
+        requested_at=asked.requested_at,
+        when=asked.when,
+        strength=asked.strength,
+        evse_id=asked.evse_id,
+        interrupt_charging=asked.interrupt_charging,
+        note=asked.note,
+        model=attempt.model,
+        epoch=attempt.reset.epoch if attempt.reset is not None else None,
+        steps=dict(attempt.steps),
+        refusals=attempt.refusals,
+        existing_attempt_id=attempt.existing_attempt_id,
+        new_evidence=move.evidence,
+        verdict=attempt.verdict,
+        deadline=attempt.deadline.due if attempt.deadline is not None else None,
+        expires_at=asked.expires_at,
+        cancelled_by=attempt.cancelled_by,
+        revises=attempt.revises,
+    )
+
+
+def _source(said: Envelope[Any], at: datetime | None = None) -> dict[str, Any]:
+    where = said.position
+    return {
+        "event_id": said.id,
+        "at": at or said.time,
+        "position": f"{where.topic}/{where.partition}/{where.offset}" if where is not None else None,
+    }

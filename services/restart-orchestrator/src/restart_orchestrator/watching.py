@@ -1,0 +1,117 @@
+"""PURE: an attempt whose Reset is on its way: where all that was seen puts it, and what holds when the time is up."""
+
+from datetime import datetime
+
+from contracts.restart import Outcome, Status, Step
+from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard
+from restart_orchestrator.health import BOOT_LOOP
+from restart_orchestrator.inputs import Answer, ConnectorReported, DeadlinePassed, Sighting
+from restart_orchestrator.moving import deadline_for, end, expiry, gone_at, steps_at
+from restart_orchestrator.seen import RESET_FAILURE, SKEW, AnswerKind, Reset, Seen, counted, is_gone, is_open
+from restart_orchestrator.states import Attempt, Decision, Idle, Moved, WakeMe
+from restart_orchestrator.windows import Windows
+
+
+def is_reset_failure(event: ConnectorReported, seen: Seen, reset: Reset) -> bool:
+    """Whether the charger says that it could not reset (1.6 StatusNotification with errorCode ResetFailure)."""
+    of_this_reset = event.epoch >= reset.epoch and event.at >= reset.at - SKEW
+    return event.error_code == RESET_FAILURE and of_this_reset and not has_restarted(seen, reset)
+
+
+def advance(
+    attempt: Attempt, reset: Reset, seen: Seen | None, event: Answer | Sighting, *, now: datetime, windows: Windows
+) -> Decision:
+    """Moves to where all that was seen puts the attempt; which of it came last does not matter."""
+    if seen is None:
+        return Decision(idle=Idle.NO_BEARING)
+    if seen == attempt.seen:
+        return Decision(idle=Idle.KNOWN)
+    if len(counted(seen, reset)) >= BOOT_LOOP:
+        verdict = judge(seen, reset, usual_away=windows.usual_away)
+        return end(attempt, verdict, now, event, seen=seen, revises=attempt.lost_version)
+    status = Status.LOST if attempt.status is Status.LOST else _place(attempt, seen, reset)
+    due = _due(attempt, status, seen, reset, windows)
+    deadline = deadline_for(attempt, status, due) if due is not None else None
+    move = Moved(
+        at=now,
+        status=status,
+        deadline=deadline,
+        steps=steps_at(event, status, seen, reset),
+        evidence=(proof(event, seen, reset),),
+        seen=seen,
+    )
+    if deadline is None or deadline is attempt.deadline:
+        return Decision(transitions=(move,))
+    return Decision(transitions=(move,), commands=(WakeMe(attempt_id=attempt.attempt_id, deadline=deadline),))
+
+
+def time_is_up(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datetime, windows: Windows) -> Decision:
+    """What holds when the wait is over and nothing more was seen."""
+    seen = attempt.seen
+    match attempt.status:
+        case Status.DISPATCHING if seen.sent_at is None:
+            return end(attempt, unheard(event.at), now, event, status=Status.UNDELIVERED)
+        case Status.DISPATCHING:
+            deadline = deadline_for(attempt, Status.AWAITING_DROP, _drop_due(seen, reset, windows))
+            move = Moved(
+                at=now,
+                status=Status.AWAITING_DROP,
+                deadline=deadline,
+                steps={Step.NO_ANSWER: event.at},
+                evidence=(proof(event, seen, reset),),
+            )
+            return Decision(transitions=(move,), commands=(WakeMe(attempt_id=attempt.attempt_id, deadline=deadline),))
+        case Status.AWAITING_DROP:
+            return end(attempt, ignored(seen, reset), now, event)
+        case Status.AWAITING_IDLE if is_open(seen, reset):
+            # The charger keeps the Reset that it scheduled: OCPP has no way to take it back.
+            return end(attempt, proven(Outcome.EXPIRED, scheduled="true"), now, event)
+        case _:
+            return end(attempt, judge(seen, reset, usual_away=windows.usual_away), now, event)
+
+
+def judge_again(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datetime, windows: Windows) -> Decision:
+    """A lost charger was back for long enough to be judged once more; had it gone again, there were no deadline."""
+    verdict = judge(attempt.seen, reset, usual_away=windows.usual_away)
+    return end(attempt, verdict, now, event, revises=attempt.lost_version)
+
+
+def _place(attempt: Attempt, seen: Seen, reset: Reset) -> Status:
+    if has_restarted(seen, reset):
+        return Status.CHECKING
+    if seen.answer is AnswerKind.SCHEDULED and seen.idle_at is None:
+        return Status.AWAITING_IDLE
+    if is_gone(seen, reset):
+        return Status.RESTARTING
+    if seen.answer is not None or attempt.status is Status.AWAITING_DROP:
+        return Status.AWAITING_DROP
+    return Status.DISPATCHING
+
+
+def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Windows) -> datetime | None:
+    """When the state is decided if nothing more is seen; None for a lost attempt until its charger is back."""
+    match status:
+        case Status.DISPATCHING:
+            return (seen.sent_at or reset.at + windows.dispatch) + windows.answer
+        case Status.AWAITING_IDLE:
+            return expiry(attempt.asked, windows)
+        case Status.AWAITING_DROP:
+            return _drop_due(seen, reset, windows)
+        case Status.RESTARTING:
+            if attempt.status is Status.RESTARTING and attempt.deadline is not None:
+                return attempt.deadline.due
+            return (gone_at(seen, reset) or seen.opened_at or reset.at) + windows.boot
+        case Status.LOST if not has_restarted(seen, reset):
+            return seen.opened_at + windows.boot if seen.opened_at and is_open(seen, reset) else None
+        case _:
+            return _back_at(seen, reset) + windows.grace
+
+
+def _drop_due(seen: Seen, reset: Reset, windows: Windows) -> datetime:
+    idle_at = seen.idle_at if seen.answer is AnswerKind.SCHEDULED else None
+    return (idle_at or seen.sent_at or reset.at) + windows.drop
+
+
+def _back_at(seen: Seen, reset: Reset) -> datetime:
+    starts = counted(seen, reset)
+    return starts[-1].at if starts else seen.evse_back_at or reset.at

@@ -1,0 +1,349 @@
+"""What holds for every attempt, whatever is heard in whatever order: a state machine finds the orders."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from hypothesis import given, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contracts.ocpp import ConnectorState
+from contracts.restart import TERMINAL, Confidence, Outcome, Status, When
+from contracts.words import Role
+from restart_orchestrator.attempt import decide
+from restart_orchestrator.codec import from_json, to_json
+from restart_orchestrator.inputs import (
+    Accepted,
+    Asked,
+    Booted,
+    Cancel,
+    Connected,
+    ConnectorReported,
+    DeadlinePassed,
+    Disconnected,
+    Input,
+    NotDelivered,
+    Rejected,
+    Request,
+    Scheduled,
+    SecurityEvent,
+    Sent,
+    StandingChanged,
+    TransactionEnded,
+    Unanswered,
+    Unsupported,
+)
+from restart_orchestrator.states import Attempt, Decision, Idle, Moved, SendReset, Transition, WakeMe, evolve
+from restart_orchestrator.story import ATTEMPT_ID, CHARGER_ID, CONNECTOR, QUIET, START, standing
+from restart_orchestrator.windows import Windows
+
+WINDOWS = Windows()
+FIRST = QUIET.epoch
+SECONDS = st.floats(min_value=0, max_value=120, allow_nan=False)
+LATE = st.sampled_from([0.0, 0.0, 0.5, 5.0, 60.0])
+SESSIONS = st.integers(min_value=FIRST - 1, max_value=FIRST + 4)
+STANDINGS = st.builds(
+    lambda online, charging, updating, role, protocol: standing(
+        online=online,
+        transactions=(CONNECTOR,) if charging else (),
+        updating_firmware=updating,
+        role=role,
+        protocol=protocol,
+    ),
+    online=st.sampled_from([*[True] * 5, False]),
+    charging=st.sampled_from([*[False] * 3, True]),
+    updating=st.sampled_from([*[False] * 9, True]),
+    role=st.sampled_from([*[Role.ADMINISTRATOR] * 9, Role.USER]),
+    protocol=st.sampled_from(["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]),
+)
+ASKED = st.builds(
+    lambda when, evse_id, interrupt, expires: Asked(
+        requested_by="ada",
+        requested_at=START,
+        when=when,
+        evse_id=evse_id,
+        interrupt_charging=interrupt,
+        expires_at=expires and START + timedelta(seconds=expires),
+    ),
+    when=st.sampled_from(When),
+    evse_id=st.sampled_from([None, None, 1]),
+    interrupt=st.booleans(),
+    expires=st.sampled_from([None, None, 600, 7200]),
+)
+
+
+def happening(at: datetime) -> dict[str, object]:
+    return {"event_id": uuid4(), "at": at}
+
+
+def answers(at: datetime) -> st.SearchStrategy[Input]:
+    facts = happening(at) | {"epoch": FIRST}
+    return st.one_of(
+        st.just(Sent(**facts)),
+        st.builds(lambda on: Accepted(**facts, answer_epoch=on), SESSIONS),
+        st.builds(lambda on: Scheduled(**facts, answer_epoch=on), SESSIONS),
+        st.just(Unanswered(**facts, why="timeout")),
+    )
+
+
+def refusals(at: datetime) -> st.SearchStrategy[Input]:
+    facts = happening(at) | {"epoch": FIRST}
+    return st.sampled_from(
+        [Rejected(**facts), Unsupported(**facts, code="NotSupported"), NotDelivered(**facts, why="not_connected")]
+    )
+
+
+def sightings(at: datetime) -> st.SearchStrategy[Input]:
+    facts = happening(at)
+    why = st.sampled_from(["closed", "lost", "silent", "replaced", "bridge_lost", "bridge_stopped", "refused"])
+    reason = st.sampled_from([None, "PowerUp", "RemoteReset", "Watchdog", "Triggered"])
+    return st.one_of(
+        st.builds(lambda epoch: Connected(**facts, epoch=epoch), SESSIONS),
+        st.builds(lambda epoch, why: Disconnected(**facts, epoch=epoch, why=why), SESSIONS, why),
+        st.builds(
+            lambda epoch, reason, asked: Booted(**facts, epoch=epoch, reason=reason, solicited=asked),
+            SESSIONS,
+            reason,
+            st.booleans(),
+        ),
+        st.builds(
+            lambda epoch, state, error, said: ConnectorReported(
+                **facts,
+                epoch=epoch,
+                connector=CONNECTOR,
+                state=state,
+                error_code=error,
+                reported_at=said and at - timedelta(seconds=said),
+            ),
+            SESSIONS,
+            st.sampled_from(ConnectorState),
+            st.sampled_from([*[None] * 9, "ResetFailure"]),
+            st.sampled_from([None, 0.1, 30.0]),
+        ),
+        st.builds(
+            lambda epoch, reason, idle: TransactionEnded(**facts, epoch=epoch, reason=reason, idle=idle),
+            SESSIONS,
+            st.sampled_from([None, "SoftReset", "Local"]),
+            st.booleans(),
+        ),
+        st.builds(
+            lambda epoch, kind: SecurityEvent(**facts, epoch=epoch, kind=kind),
+            SESSIONS,
+            st.sampled_from(["ResetOrReboot", "SettingSystemTime"]),
+        ),
+    )
+
+
+class OneAttempt(RuleBasedStateMachine):
+    """One attempt, told anything at any time, and told everything twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.attempt: Attempt | None = None
+        self.history: list[Transition] = []
+        self.resets: list[SendReset] = []
+        self.armed: list[WakeMe] = []
+
+    @initialize(asked=ASKED, known=STANDINGS)
+    def a_person_asks(self, asked: Asked, known) -> None:
+        self.hear(
+            Request(**happening(START), attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, asked=asked, standing=known)
+        )
+
+    @rule(data=st.data(), seconds=SECONDS, late=LATE, rarely=st.integers(0, 9))
+    def the_bridge_says_what_became_of_the_reset(self, data, seconds: float, late: float, rarely: int) -> None:
+        at = self.pass_time(seconds, late)
+        self.hear(data.draw(answers(at) if rarely else refusals(at)))
+
+    @rule(data=st.data(), seconds=SECONDS, late=LATE)
+    def the_charger_is_seen(self, data, seconds: float, late: float) -> None:
+        self.hear(data.draw(sightings(self.pass_time(seconds, late))))
+
+    @rule(data=st.data(), seconds=SECONDS, late=LATE)
+    def the_charger_is_seen_again(self, data, seconds: float, late: float) -> None:
+        self.hear(data.draw(sightings(self.pass_time(seconds, late))))
+
+    def pass_time(self, seconds: float, late: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now - timedelta(seconds=late)
+
+    @rule(known=STANDINGS, seconds=SECONDS)
+    def the_standing_changes(self, known, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.hear(StandingChanged(**happening(self.now), standing=known))
+
+    @rule(role=st.sampled_from([Role.ADMINISTRATOR, None]), by=st.sampled_from(["ada", "grace"]))
+    def someone_takes_it_back(self, role: Role | None, by: str) -> None:
+        self.hear(Cancel(**happening(self.now), cancelled_by=by, role=role))
+
+    @precondition(lambda self: self.armed)
+    @rule(data=st.data(), known=STANDINGS)
+    def any_deadline_passes(self, data, known) -> None:
+        """Any that was ever armed: nothing cancels a timer, and it may go off late."""
+        wake = data.draw(st.sampled_from(self.armed))
+        self.now = max(self.now, wake.deadline.due)
+        self.hear(
+            DeadlinePassed(
+                **happening(wake.deadline.due),
+                waiting_for=wake.deadline.waiting_for,
+                number=wake.deadline.number,
+                standing=known,
+            )
+        )
+
+    def hear(self, event: Input) -> None:
+        before = self.attempt
+        decision = decide(before, event, now=self.now, windows=WINDOWS)
+        self.check(before, decision)
+        again = decide(self.attempt, event, now=self.now, windows=WINDOWS)
+        assert again.transitions == (), f"heard twice, {type(event).__name__} counts twice"
+        assert again.commands == ()
+
+    def check(self, before: Attempt | None, decision: Decision) -> None:
+        assert (decision.idle is None) == bool(decision.transitions), "it says why nothing follows, and only then"
+        for transition in decision.transitions:
+            self.history.append(transition)
+            self.attempt = evolve(self.attempt, transition)
+        for command in decision.commands:
+            if isinstance(command, SendReset):
+                self.resets.append(command)
+                assert before is None or before.reset is None
+            else:
+                self.armed.append(command)
+        if before is not None and before.status in TERMINAL and before.status is not Status.LOST:
+            assert self.attempt == before, "what is over stays over"
+            assert decision.idle is Idle.OVER
+        if before is not None and before.status is Status.LOST and self.attempt.status is not Status.LOST:
+            assert self.attempt.revises == before.lost_version, "a revision names what it revises"
+            assert self.attempt.status in {Status.RESTARTED, Status.NOT_RESTARTED}
+
+    @invariant()
+    def at_most_one_reset_is_sent_and_none_when_something_blocks(self) -> None:
+        assert len(self.resets) <= 1
+        if self.attempt is not None:
+            assert bool(self.resets) == (self.attempt.reset is not None)
+            if self.attempt.refusals:
+                assert not self.resets
+
+    @invariant()
+    def whatever_is_open_has_an_armed_deadline_of_its_own(self) -> None:
+        if self.attempt is not None and self.attempt.is_open:
+            waited = self.attempt.deadline
+            assert waited is not None
+            assert waited.waiting_for is self.attempt.status
+            assert WakeMe(attempt_id=ATTEMPT_ID, deadline=waited) in self.armed
+
+    @invariant()
+    def whatever_is_over_has_a_verdict_and_nothing_else_has(self) -> None:
+        if self.attempt is not None:
+            assert (self.attempt.verdict is not None) == (self.attempt.status in TERMINAL)
+
+    @invariant()
+    def a_verdict_is_whole(self) -> None:
+        verdict = self.attempt.verdict if self.attempt else None
+        if verdict is not None:
+            assert (verdict.cause is not None) == (verdict.outcome is Outcome.NOT_RESTARTED)
+            assert (verdict.health is not None) == (verdict.outcome is Outcome.RESTARTED)
+            if verdict.confidence is Confidence.HIGH and verdict.outcome is Outcome.RESTARTED:
+                assert verdict.missing == ()
+
+    def the_history_alone_tells_the_present(self) -> None:
+        attempt = None
+        for version, transition in enumerate(self.history):
+            attempt = evolve(attempt, transition)
+            assert attempt.version == version
+        assert attempt == self.attempt
+
+    @invariant()
+    def what_is_stored_is_what_is_read(self) -> None:
+        if self.attempt is not None:
+            assert from_json(to_json(self.attempt)) == self.attempt
+
+    def teardown(self) -> None:
+        """Left alone, every attempt ends, and soon enough; and its history is the whole truth."""
+        self.the_history_alone_tells_the_present()
+        known = standing(online=False)
+        for _ in range(8):
+            if self.attempt is None or not self.attempt.is_open:
+                return
+            waited = self.attempt.deadline
+            self.now = max(self.now, waited.due)
+            facts = happening(waited.due) | {"waiting_for": waited.waiting_for, "number": waited.number}
+            self.check(
+                self.attempt,
+                decide(self.attempt, DeadlinePassed(**facts, standing=known), now=self.now, windows=WINDOWS),
+            )
+        raise AssertionError(f"still open: {self.attempt}")
+
+
+class ALostAttempt(OneAttempt):
+    """One that was lost before anything else is heard."""
+
+    @initialize()
+    def a_person_asks(self) -> None:
+        asked = Asked(requested_by="ada", requested_at=START)
+        self.hear(
+            Request(**happening(START), attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, asked=asked, standing=QUIET)
+        )
+        self.hear(Sent(**happening(START), epoch=FIRST))
+        self.hear(Disconnected(**happening(START), epoch=FIRST, why="lost"))
+        wake = self.armed[-1].deadline
+        self.now = wake.due
+        self.hear(DeadlinePassed(**happening(wake.due), waiting_for=wake.waiting_for, number=wake.number))
+        assert self.attempt.status is Status.LOST
+
+
+ALostAttempt.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestALostAttempt = ALostAttempt.TestCase
+OneAttempt.TestCase.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+TestOneAttempt = OneAttempt.TestCase
+
+
+@given(data=st.data())
+@settings(max_examples=100)
+def test_the_order_in_which_topics_are_read_does_not_change_the_verdict(data) -> None:
+    """Each topic keeps its own order. Nobody rejects here: that ends an attempt at once, whatever follows."""
+    moments = [START + timedelta(seconds=second) for second in range(1, 60)]
+
+    def told(strategy, most: int) -> list[Input]:
+        chosen = sorted(data.draw(st.lists(st.sampled_from(moments), max_size=most)))
+        return [data.draw(strategy(moment)) for moment in chosen]
+
+    def sessions(moment: datetime) -> st.SearchStrategy[Input]:
+        return sightings(moment).filter(lambda one: isinstance(one, Connected | Disconnected))
+
+    def observations(moment: datetime) -> st.SearchStrategy[Input]:
+        return sightings(moment).filter(
+            lambda one: (
+                isinstance(one, Booted | SecurityEvent)
+                or (isinstance(one, TransactionEnded) and not one.idle)
+                or (isinstance(one, ConnectorReported) and one.error_code is None)
+            )
+        )
+
+    def bridge(moment: datetime) -> st.SearchStrategy[Input]:
+        return answers(moment).filter(lambda one: isinstance(one, Sent | Accepted))
+
+    topics = [told(bridge, 2), told(sessions, 4), told(observations, 4)]
+    asked = Asked(requested_by="ada", requested_at=START)
+    request = Request(
+        **happening(START), attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, asked=asked, standing=replace(QUIET)
+    )
+    slots = [index for index, messages in enumerate(topics) for _ in messages]
+    one, other = (_heard(request, topics, data.draw(st.permutations(slots))) for _ in range(2))
+    if Status.RESTARTED in {one.status, other.status}:
+        return  # a loop of three boots ends an attempt at once
+    assert one.seen == other.seen
+    assert one.status is other.status
+
+
+def _heard(request: Request, topics: list[list[Input]], order: list[int]) -> Attempt:
+    rest = [iter(messages) for messages in topics]
+    attempt: Attempt | None = None
+    for event in [request, *(next(rest[index]) for index in order)]:
+        for transition in decide(attempt, event, now=START, windows=WINDOWS).transitions:
+            assert not isinstance(transition, Moved) or attempt is not None
+            attempt = evolve(attempt, transition)
+    assert attempt is not None
+    return attempt
