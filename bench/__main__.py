@@ -5,6 +5,8 @@ import asyncio
 import importlib
 import sys
 
+import uvloop
+
 NAMES = {"restart-latency": "bench.restart_latency"}
 
 
@@ -16,7 +18,8 @@ def main() -> int:
     parser.add_argument("--chargers", type=int, default=100, help="how many chargers are connected (default: 100)")
     args = parser.parse_args()
     benchmark = importlib.import_module(NAMES[args.name])
-    return int(asyncio.run(benchmark.measure(rounds=args.rounds, chargers=args.chargers)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return int(runner.run(benchmark.measure(rounds=args.rounds, chargers=args.chargers)))
 
 
 if __name__ == "__main__":

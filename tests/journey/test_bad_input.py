@@ -72,12 +72,17 @@ def expired(token):
     return f"{head}.{again}.{signature}"
 
 
-@pytest.mark.parametrize("spoil", [lambda _: "", lambda _: "not-a-token", expired], ids=["none", "garbage", "altered"])
+@pytest.mark.parametrize("spoil", [lambda _: "x", lambda _: "not-a-token", expired], ids=["short", "garbage", "altered"])
 async def test_a_bad_token_is_refused(system, spoil):
     async with system.person() as admin:
         token = admin.http.headers["Authorization"].removeprefix("Bearer ")
         admin.http.headers["Authorization"] = f"Bearer {spoil(token)}"
         problem(await admin.http.get("/api/v1/chargers"), 401)
+
+
+async def test_without_a_token_nothing_is_shown(system):
+    async with httpx2.AsyncClient(base_url=system.url) as http:
+        problem(await http.get("/api/v1/chargers"), 401)
 
 
 async def test_a_charger_with_a_wrong_password_is_turned_away_and_others_are_not(system):

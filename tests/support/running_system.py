@@ -16,7 +16,7 @@ import httpx2
 from chassis.testing import eventually
 from ops.client import Portal
 from ops.embedded.places import DataDir
-from ops.embedded.state import StackState, find
+from ops.embedded.state import RunningProcess, StackState, find
 from simulator import Charger
 
 PASSWORD = "sixteen-or-more-characters"
@@ -98,10 +98,28 @@ class System:
             http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
             yield Person(http)
 
-    def pid_of(self, service: str) -> int:
+    def process_of(self, service: str) -> RunningProcess:
+        """The service's process as it is now; an AssertionError while there is none."""
         state = find(self.data_dir)
         assert state is not None
-        return next(process.pid for process in state.processes if process.name == service)
+        found = [process for process in state.processes if process.name == service]
+        assert found, f"{service} does not run"
+        return found[0]
+
+    async def restarted(self, service: str, old_pid: int) -> None:
+        """Returns when the supervisor has started the service again and it is ready."""
+
+        async def ready() -> None:
+            process = self.process_of(service)
+            assert process.pid != old_pid
+            async with httpx2.AsyncClient() as http:
+                try:
+                    answer = await http.get(f"{process.url}/health/ready", timeout=5)
+                except httpx2.TransportError as error:
+                    raise AssertionError(f"{service} does not answer") from error
+                assert answer.is_success, answer.text
+
+        await eventually(ready, within=60)
 
 
 @dataclass

@@ -141,8 +141,8 @@ async def test_a_crash_leaves_nothing_or_all_of_it(orchestrator, monkeypatch, di
     with monkeypatch.context() as patch:
         target = {
             "record": ("restart_orchestrator.store.record", crash),
-            "outbox": ("chassis.outbox.Outbox.add", crash),
-            "timers": ("chassis.timers.Timers.arm", crash),
+            "outbox": ("chassis.outbox.Outbox.add_all", crash),
+            "timers": ("chassis.timers.Timers.arm_many", crash),
         }[dies_in]
         patch.setattr(*target)
         with pytest.raises(CrashError):
@@ -166,7 +166,7 @@ async def test_a_crash_while_news_are_handled_forgets_them_with_what_they_caused
         raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr("chassis.outbox.Outbox.add", crash)
+        patch.setattr("chassis.outbox.Outbox.add_all", crash)
         with pytest.raises(CrashError):
             await orchestrator.hear_again(topics.OCPP_CONNECTIVITY, batch)
     assert await rows(orchestrator, "connectivity") == before

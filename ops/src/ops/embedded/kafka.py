@@ -59,8 +59,8 @@ def properties(port: int, controller_port: int, password: str | None) -> Mapping
         # After a crash the controller waits for the earlier broker's session to end before it lets the new one in.
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
-        "num.network.threads": "2",
-        "num.io.threads": "4",
+        "num.network.threads": "1",
+        "num.io.threads": "2",
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     }
     if password is None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.clock import Clock
 from chassis.outbox import Outbox
-from chassis.timers import Timer, Timers
+from chassis.timers import Alarm, Timer, Timers
 from contracts import topics
 from contracts.envelope import Envelope
 from contracts.ocpp import TransactionEnded
@@ -19,7 +19,7 @@ from restart_orchestrator.desk import Desk, is_waiting
 from restart_orchestrator.hearing import Ends, is_read, partition_of
 from restart_orchestrator.metrics import AttemptMetrics
 from restart_orchestrator.projections import PROJECTIONS
-from restart_orchestrator.states import Attempt, Deadline
+from restart_orchestrator.states import Attempt, Deadline, WakeMe
 from restart_orchestrator.windows import Windows
 
 Batch = Sequence[Envelope[Any]]
@@ -155,21 +155,24 @@ class Handler:
 
     async def _clear(self, session: AsyncSession, desk: Desk) -> None:
         await store.record(session, desk.touched, desk.history)
-        for topic in (topics.OCPP_COMMANDS, topics.RESTART_ATTEMPTS):
-            await self._outbox.add(session, topic, [message for to, message in desk.messages if to is topic])
-        for attempt, wake in desk.wakes:
-            deadline = wake.deadline
-            await self._timers.arm(
-                session,
-                key=f"{attempt.attempt_id}/{deadline.number}",
-                due=deadline.due,
-                payload={
-                    "attempt_id": str(attempt.attempt_id),
-                    "charger_id": attempt.charger_id,
-                    "waiting_for": deadline.waiting_for.value,
-                    "number": deadline.number,
-                },
-            )
+        # The command first: a person may learn of it a moment later.
+        messages = sorted(desk.messages, key=lambda message: message[0] is not topics.OCPP_COMMANDS)
+        await self._outbox.add_all(session, messages)
+        await self._timers.arm_many(session, [_alarm(attempt, wake) for attempt, wake in desk.wakes])
+
+
+def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:
+    deadline = wake.deadline
+    return Alarm(
+        key=f"{attempt.attempt_id}/{deadline.number}",
+        due=deadline.due,
+        payload={
+            "attempt_id": str(attempt.attempt_id),
+            "charger_id": attempt.charger_id,
+            "waiting_for": deadline.waiting_for.value,
+            "number": deadline.number,
+        },
+    )
 
 
 def _chargers(batch: Batch) -> list[str]:

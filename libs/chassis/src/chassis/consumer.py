@@ -1,0 +1,279 @@
+"""The one way to subscribe: a consumer group per topic, whole batches, offsets committed after the work."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.exceptions import NackMessage
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from chassis.database import Database
+from chassis.dead_letters import BadMessage, DlqLimit
+from chassis.health import Health
+from chassis.kafka import FETCH_WAIT_MS, REQUEST_TIMEOUT_MS, KafkaConnection
+from chassis.metrics import Metrics
+from chassis.processing import GiveBackError, Handle, HandleBatch, Processor
+from chassis.tasks import background, cancel
+from contracts.topics import Topic
+
+__all__ = ["BadMessage", "Consumers", "DlqLimit", "subscribe", "subscribe_batch"]
+
+log = structlog.stdlib.get_logger(__name__)
+
+MAX_RECORDS = 200
+POLL_MS = 1000
+PAUSE_S = 1.0
+AT_ONCE = 4
+"""Partitions of one poll that are worked on at the same time."""
+LOOK_S = 10.0
+"""How often the distance to the end is measured."""
+DEAF_S = 60.0
+"""Records wait and nothing went on for this long: the consumer has stopped without saying so."""
+
+
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Remembers whether the group has answered: with no partition at all, perhaps, if there are more members."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.joined = False
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if revoked:
+            log.info("partitions taken back", topic=self.topic, partitions=sorted(tp.partition for tp in revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self.joined = True
+        log.info("partitions assigned", topic=self.topic, partitions=sorted(tp.partition for tp in assigned))
+
+
+class Subscription:
+    """One topic read by one consumer group, with what is known of its progress."""
+
+    def __init__(self, processor: Processor, group: str, broker: KafkaBroker, kafka: KafkaConnection) -> None:
+        self.processor = processor
+        self.group = group
+        self._kafka = kafka
+        self._trouble: str | None = None
+        self._assignments = _Assignments(processor.topic.name)
+        self._lag = 0
+        self._measured_at: float | None = None
+        self._limit = asyncio.Semaphore(AT_ONCE)
+        subscriber = broker.subscriber(
+            processor.topic.name,
+            group_id=group,
+            batch=True,
+            max_records=MAX_RECORDS,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            listener=self._assignments,
+            parser=self._parse,
+            decoder=_as_it_is,
+            no_reply=True,
+        )
+        assert isinstance(subscriber, BatchSubscriber)  # noqa: S101 what batch=True makes
+        self._subscriber = subscriber
+        # FastStream answers an empty poll by sleeping as long again, deaf; a long poll wakes as soon as there is data.
+        setattr(subscriber, "get_msg", self._poll)  # noqa: B010 a method of this one instance
+        subscriber(self._on_batch)
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        try:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        except KafkaError as error:
+            why = await self._kafka.explain(error)
+            if why != self._trouble:
+                log.warning("reading is interrupted", topic=self.processor.topic.name, why=why)
+            self._trouble = why
+            await asyncio.sleep(PAUSE_S)
+            return ()
+        self._trouble = None
+        return tuple(record for records in polled.values() for record in records)
+
+    async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
+        """The batch as FastStream needs it to acknowledge it; FastStream's own would choke on a header not UTF-8."""
+        return KafkaAckableMessage(
+            body=b"", raw_message=records, consumer=self._subscriber.consumer, message_id="", correlation_id=""
+        )
+
+    async def _on_batch(self, records: tuple[ConsumerRecord, ...]) -> None:
+        partitions = [list(run) for _, run in groupby(records, key=lambda record: record.partition)]
+        results = await asyncio.gather(*(self._process(run) for run in partitions), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if not failures:
+            return
+        for failure in failures:
+            if not isinstance(failure, GiveBackError):
+                log.error("a batch failed", topic=self.processor.topic.name, exc_info=failure)
+                # What is given back comes again at once, for ever.
+                await asyncio.sleep(PAUSE_S)
+        log.warning("a batch is given back", topic=self.processor.topic.name, why=str(failures[0]))
+        raise NackMessage
+
+    async def _process(self, records: Sequence[ConsumerRecord]) -> None:
+        async with self._limit:
+            await self.processor.process(records)
+
+    async def measure(self, metrics: Metrics) -> None:
+        """Asks Kafka for the ends of the assigned partitions and compares them with our positions."""
+        consumer: AIOKafkaConsumer | None = self._subscriber.consumer
+        if consumer is None:
+            return
+        assigned = sorted(consumer.assignment())
+        lag = 0
+        if assigned:
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(assigned)
+            for tp, end in ends.items():
+                behind = max(0, end - await consumer.position(tp))
+                metrics.lag.labels(tp.topic, str(tp.partition)).set(behind)
+                lag += behind
+        if lag == 0 or self._lag == 0:
+            self.processor.moved_at = max(self.processor.moved_at, time.monotonic() - LOOK_S)
+        self._lag = lag
+        self._measured_at = time.monotonic()
+
+    def not_ready(self) -> str | None:
+        """Why records of this topic are not being handled; None when they are."""
+        if self._trouble is not None:
+            return self._trouble
+        if not self._assignments.joined:
+            return f"the group {self.group} has not been joined yet"
+        if self._measured_at is not None and time.monotonic() - self._measured_at > 3 * LOOK_S:
+            return f"Kafka has not answered for {time.monotonic() - self._measured_at:.0f} s"
+        return self.processor.trouble
+
+    def not_live(self) -> str | None:
+        """Why only a new process would go on reading; None while this one does."""
+        silent = time.monotonic() - self.processor.moved_at
+        if self._lag > 0 and silent > DEAF_S:
+            return f"{self._lag} records wait and none was handled for {silent:.0f} s"
+        return None
+
+
+async def _as_it_is(message: KafkaMessage) -> tuple[ConsumerRecord, ...]:
+    """Hands over raw records: they are decoded one by one, by the contracts' registry."""
+    records: tuple[ConsumerRecord, ...] = message.raw_message
+    return records
+
+
+class Consumers:
+    """All subscriptions of one service."""
+
+    def __init__(
+        self, service: str, database: Database, kafka: KafkaConnection, metrics: Metrics, health: Health
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._kafka = kafka
+        self._metrics = metrics
+        self._health = health
+        self._subscriptions: list[Subscription] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._broker = KafkaBroker(
+            kafka.bootstrap_servers,
+            client_id=kafka.client_id,
+            security=kafka.security(),
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=8.0,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            apply_types=False,
+        )
+
+    def subscribe(
+        self, topic: Topic, handle: Handle, *, consumer: str | None = None, limit: DlqLimit | None = None
+    ) -> Subscription:
+        """Has every message of the topic handled once, each in a transaction of its own, in order per partition.
+
+        Args:
+            topic: what to read, from its earliest record when the group is new.
+            handle: called with the session of the transaction, in which the message is claimed already. It raises
+                BadMessage when the message can never be handled.
+            consumer: the group, and the name in the inbox; `<service>.<topic>` unless given. A new name starts over.
+            limit: how many records may be kept aside before consuming stops.
+        """
+        group = consumer or f"{self._service}.{topic.name}"
+        return self._add(Processor(topic, group, self._database, self._metrics, handle=handle, limit=limit), group)
+
+    def subscribe_batch(
+        self, topic: Topic, handle_batch: HandleBatch, *, consumer: str | None = None, limit: DlqLimit | None = None
+    ) -> Subscription:
+        """Has the messages of each poll and partition applied in one transaction, together with a checkpoint.
+
+        For projections: there is no inbox, so the same message id may come twice if its writer repeated it; the
+        handler guards by version. When a batch fails, its records are tried one by one. See `subscribe`.
+        """
+        group = consumer or f"{self._service}.{topic.name}"
+        processor = Processor(topic, group, self._database, self._metrics, handle_batch=handle_batch, limit=limit)
+        return self._add(processor, group)
+
+    def _add(self, processor: Processor, group: str) -> Subscription:
+        if any(known.group == group for known in self._subscriptions):
+            raise ValueError(f"there is a subscription of the group {group} already")
+        subscription = Subscription(processor, group, self._broker, self._kafka)
+        self._subscriptions.append(subscription)
+        self._health.add_ready(f"consumer {group}", subscription.not_ready)
+        self._health.add_live(f"consumer {group}", subscription.not_live)
+        return subscription
+
+    async def start(self) -> None:
+        """Joins the groups. Raises a Kafka error when Kafka is away or refuses us."""
+        if not self._subscriptions:
+            return
+        try:
+            await self._broker.start()
+        except BaseException:
+            await self._broker.stop()
+            raise
+        self._watch = background(self._measure(), "consumer-lag")
+
+    async def stop(self) -> None:
+        """Finishes the records at hand, commits, and leaves the groups. What was not begun is left to be read again."""
+        for subscription in self._subscriptions:
+            subscription.processor.stop()
+        await cancel(self._watch)
+        await self._broker.stop()
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for subscription in self._subscriptions:
+                with suppress(KafkaError, TimeoutError, OSError):
+                    async with asyncio.timeout(LOOK_S):
+                        await subscription.measure(self._metrics)
+
+
+class HasConsumers(Protocol):
+    """A service, to the functions below."""
+
+    @property
+    def consumers(self) -> Consumers: ...
+
+
+def _consumers(owner: HasConsumers | Consumers) -> Consumers:
+    return owner if isinstance(owner, Consumers) else owner.consumers
+
+
+def subscribe(owner: HasConsumers | Consumers, topic: Topic, handle: Handle, **options: Any) -> Subscription:
+    """See `Consumers.subscribe`."""
+    return _consumers(owner).subscribe(topic, handle, **options)
+
+
+def subscribe_batch(
+    owner: HasConsumers | Consumers, topic: Topic, handle_batch: HandleBatch, **options: Any
+) -> Subscription:
+    """See `Consumers.subscribe_batch`."""
+    return _consumers(owner).subscribe_batch(topic, handle_batch, **options)

@@ -1,0 +1,158 @@
+"""The service's own schema in PostgreSQL: engine, sessions, transactions, and what is to happen after a commit."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from sqlalchemy import MetaData, event, exc, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session, SessionTransaction
+
+log = structlog.stdlib.get_logger(__name__)
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_AFTER = "chassis.after_transaction"
+
+
+class DatabaseUnavailableError(Exception):
+    """The database could not be reached in time."""
+
+
+def service_metadata(schema: str) -> MetaData:
+    """The metadata of one service: its own schema, and constraint names that migrations can rely on."""
+    return MetaData(schema=schema, naming_convention=NAMING_CONVENTION)
+
+
+def after_transaction(session: AsyncSession, call: Callable[[], None]) -> None:
+    """Calls `call` as soon as the session's transaction has ended, committed or not.
+
+    For waking someone who then looks at the tables; never for an effect that a rollback would have to undo.
+    """
+    session.info.setdefault(_AFTER, []).append(call)
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _run_calls(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        for call in session.info.pop(_AFTER, ()):
+            call()
+
+
+def plain_url(url: str) -> str:
+    """The URL as libpq and asyncpg read it: `postgresql://` without a driver's name."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def json_text(value: Any) -> str:
+    """JSON as this project writes it into the database."""
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """The service's database.
+
+    Args:
+        url: `postgresql://role:password@host:port/name`.
+        schema: the service's own, searched first; it is the import name of the service.
+        application_name: how PostgreSQL shows our connections.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        schema: str,
+        *,
+        application_name: str = "comeback",
+        pool_size: int = 5,
+        max_overflow: int = 5,
+        pool_timeout: float = 10.0,
+    ) -> None:
+        self.schema = schema
+        self.dsn = plain_url(url)
+        self._server_settings = {"application_name": application_name, "search_path": schema, "timezone": "UTC"}
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_timeout=pool_timeout,
+            pool_recycle=1800,
+            hide_parameters=True,  # an error goes to the log, and parameters may be secrets
+            json_serializer=json_text,
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": self._server_settings, "timeout": 5, "command_timeout": 60},
+        )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session without a transaction: the caller begins and commits. Closed, and so rolled back, at the end."""
+        async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A session inside one transaction: committed at the end, rolled back when the body raises."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def dedicated(self, **server_settings: str) -> asyncpg.Connection:
+        """A connection outside of the pool, for what must keep one: a lock held for long, a LISTEN."""
+        settings = self._server_settings | {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2"}
+        return await asyncpg.connect(self.dsn, timeout=5, server_settings=settings | server_settings)
+
+    async def ping(self, *, within: float = 5.0) -> None:
+        """Raises when the database does not answer in time (seconds)."""
+        async with asyncio.timeout(within), self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def wait_until_reachable(self, *, within: float = 60.0) -> None:
+        """Returns when the database answers; raises DatabaseUnavailableError when it has not in `within` seconds."""
+        give_up = time.monotonic() + within
+        said = False
+        while True:
+            try:
+                await self.ping()
+            except (OSError, TimeoutError, asyncpg.PostgresError, exc.SQLAlchemyError) as error:
+                where = make_url(self.dsn)
+                if time.monotonic() >= give_up:
+                    raise DatabaseUnavailableError(
+                        f"PostgreSQL at {where.host}:{where.port} (database {where.database}, role {where.username}) "
+                        f"did not answer in {within:.0f} s: {_why(error)}; is it running, is DATABASE_URL right?"
+                    ) from error
+                if not said:
+                    log.warning("waiting for the database", host=where.host, port=where.port, why=_why(error))
+                    said = True
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+    async def dispose(self) -> None:
+        """Closes the pool."""
+        await self.engine.dispose()
+
+
+def _why(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}".splitlines()[0]
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Makes the pool replace a connection that the server has closed, without asking the server each time.
+
+    The pool's own check costs three round trips at every checkout with this driver; the driver already knows.
+    """
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError("the server has closed this connection")

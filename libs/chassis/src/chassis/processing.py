@@ -1,0 +1,301 @@
+"""What happens to the records of one partition: decode, claim, handle, commit; or keep aside, or try again."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord
+from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis import dead_letters, inbox
+from chassis.database import Database
+from chassis.dead_letters import BadMessage, DlqGuard, DlqLimit, TooManyDeadLettersError
+from chassis.metrics import Metrics
+from chassis.tasks import delays, wait_for
+from chassis.trace import span
+from contracts.envelope import Envelope, Message, Position
+from contracts.registry import Known, Undecodable, Unknown, decode
+from contracts.topics import Topic
+
+log = structlog.stdlib.get_logger(__name__)
+
+Handle = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
+HandleBatch = Callable[[AsyncSession, Sequence[Envelope[Any]]], Awaitable[None]]
+
+LONGEST_S = 120.0
+"""How long a batch may take before the rest of it is given back."""
+PATIENCE_S = 60.0
+"""How long a record is tried before its batch is given back to be read again. Both together are well below the five
+minutes after which Kafka takes the partitions away from a member that does not poll."""
+
+_MOVE_CHECKPOINT = text(
+    "with before as (select next_offset from checkpoints "
+    "where consumer = :consumer and topic = :topic and partition = :partition for update), "
+    "moved as (insert into checkpoints as checkpoint (consumer, topic, partition, next_offset) "
+    "values (:consumer, :topic, :partition, :next_offset) on conflict (consumer, topic, partition) "
+    "do update set next_offset = greatest(checkpoint.next_offset, excluded.next_offset), "
+    "updated_at = clock_timestamp()) select next_offset from before"
+)
+"""Moves it forward, and tells where it was: one round trip, before the handler, in the handler's transaction."""
+
+
+class GiveBackError(Exception):
+    """The batch was not handled to its end and is to be read again; `reason` says why, in words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_about_the_data(error: BaseException) -> bool:
+    """Whether the database refused a value as such (a NUL in a text, a number out of range): the same at every try."""
+    if not isinstance(error, exc.DBAPIError) or error.connection_invalidated:
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    cause = getattr(error.orig, "__cause__", None)
+    return (isinstance(state, str) and state.startswith("22")) or type(cause).__name__ == "DataError"
+
+
+class Processor:
+    """Handles the records of one topic for one consumer.
+
+    Failures are of two kinds. The message is bad: the handler raises BadMessage, or the database refuses a value, or
+    the record can't be decoded; then it is kept aside and the next one follows. The world is bad, which is everything
+    else: then the same record is tried again, with growing pauses, and at last its batch is given back. An error in
+    the handler's own code is of the second kind: it stops the partition, loudly, instead of emptying it.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        consumer: str,
+        database: Database,
+        metrics: Metrics,
+        *,
+        handle: Handle | None = None,
+        handle_batch: HandleBatch | None = None,
+        limit: DlqLimit | None = None,
+        patience: float = PATIENCE_S,
+        longest: float = LONGEST_S,
+    ) -> None:
+        self.topic = topic
+        self.consumer = consumer
+        self.moved_at = time.monotonic()
+        """When something last went on: a record began, was handled, or was tried again."""
+        self.trouble: str | None = None
+        self._database = database
+        self._metrics = metrics
+        self._handle = handle
+        self._handle_batch = handle_batch
+        self._limit = limit or DlqLimit()
+        self._patience = patience
+        self._longest = longest
+        self._guards: dict[int, DlqGuard] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Makes `process` give back what it has not begun, at once."""
+        self._stopping.set()
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> None:
+        """Handles records of one partition, in order. Raises GiveBackError when they are to be read again."""
+        self._metrics.consumed.labels(self.topic.name).inc(len(records))
+        if self._handle_batch is not None:
+            await self._process_together(records, self._handle_batch)
+            return
+        give_back_at = time.monotonic() + self._longest
+        for record in records:
+            if time.monotonic() > give_back_at:
+                raise GiveBackError(f"the batch took more than {self._longest:g} s; what was handled stays handled")
+            await self._with_patience(record, partial(self._one, record))
+        self.trouble = None
+
+    async def _one(self, record: ConsumerRecord) -> None:
+        match self._decode(record):
+            case Known(envelope):
+                with self._about(envelope, record):
+                    await self._handle_once(envelope, record)
+            case Unknown(type=name):
+                self._skip_unknown(name, record)
+            case Undecodable(why):
+                await self._keep_aside(record, "undecodable", why)
+
+    async def _handle_once(self, envelope: Envelope[Message], record: ConsumerRecord) -> None:
+        assert self._handle is not None  # noqa: S101 for the type checker; `process` chose the other way otherwise
+        began = time.perf_counter()
+        try:
+            async with self._database.begin() as session:
+                fresh = await inbox.claim(session, consumer=self.consumer, message_id=envelope.id)
+                if fresh:
+                    await self._handle(session, envelope)
+        except BadMessage as error:
+            await self._keep_aside(record, "refused", f"{envelope.type}: {error}")
+            return
+        except exc.DBAPIError as error:
+            if not is_about_the_data(error):
+                raise
+            await self._keep_aside(record, "refused", f"{envelope.type}: the database refuses a value: {error.orig}")
+            return
+        self._metrics.handling.labels(self.topic.name).observe(time.perf_counter() - began)
+        if fresh:
+            self._metrics.handled.labels(self.topic.name, envelope.type).inc()
+        else:
+            self._metrics.duplicates.labels(self.topic.name).inc()
+        self._guard(record).good(record.offset)
+
+    async def _process_together(self, records: Sequence[ConsumerRecord], handle_batch: HandleBatch) -> None:
+        """All records in one transaction with the checkpoint; one by one, where that fails, to find the bad one."""
+        known: list[tuple[ConsumerRecord, Envelope[Message]]] = []
+        clean = True
+        for record in records:
+            match self._decode(record):
+                case Known(envelope):
+                    known.append((record, envelope))
+                case Unknown(type=name):
+                    self._skip_unknown(name, record)
+                case Undecodable():
+                    clean = False
+        if clean and not self._stopping.is_set():
+            try:
+                await self._apply(records[-1], [envelope for _, envelope in known], handle_batch, first=records[0])
+            except Exception as error:  # noqa: BLE001 one by one says which record it is, and waits if it is none
+                self._metrics.retried.labels(self.topic.name).inc()
+                log.warning("a batch failed, its records are tried one by one", topic=self.topic.name, why=repr(error))
+            else:
+                for record in records:
+                    self._guard(record).good(record.offset)
+                self.trouble = None
+                self.moved_at = time.monotonic()
+                return
+        for record in records:
+            await self._with_patience(record, partial(self._apply_one, record, handle_batch))
+        self.trouble = None
+
+    async def _apply_one(self, record: ConsumerRecord, handle_batch: HandleBatch) -> None:
+        match self._decode(record):
+            case Known(envelope):
+                with self._about(envelope, record):
+                    try:
+                        await self._apply(record, [envelope], handle_batch, first=record)
+                    except BadMessage as error:
+                        await self._keep_aside(record, "refused", f"{envelope.type}: {error}", checkpoint=True)
+                    except exc.DBAPIError as error:
+                        if not is_about_the_data(error):
+                            raise
+                        why = f"{envelope.type}: the database refuses a value: {error.orig}"
+                        await self._keep_aside(record, "refused", why, checkpoint=True)
+                    else:
+                        self._guard(record).good(record.offset)
+            case Unknown():
+                await self._apply(record, [], handle_batch, first=record)
+            case Undecodable(why):
+                await self._keep_aside(record, "undecodable", why, checkpoint=True)
+
+    async def _apply(
+        self,
+        last: ConsumerRecord,
+        envelopes: list[Envelope[Message]],
+        handle_batch: HandleBatch,
+        *,
+        first: ConsumerRecord,
+    ) -> None:
+        began = time.perf_counter()
+        place = {"consumer": self.consumer, "topic": last.topic, "partition": last.partition}
+        async with self._database.begin() as session:
+            moved = await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": last.offset + 1})
+            next_offset = moved.scalar_one_or_none()
+            fresh = envelopes
+            if next_offset is not None and first.offset < next_offset:
+                fresh = [
+                    envelope
+                    for envelope in envelopes
+                    if envelope.position is not None and envelope.position.offset >= next_offset
+                ]
+                self._metrics.duplicates.labels(self.topic.name).inc(len(envelopes) - len(fresh))
+            if fresh:
+                await handle_batch(session, fresh)
+        self._metrics.handling.labels(self.topic.name).observe(time.perf_counter() - began)
+        for envelope in fresh:
+            self._metrics.handled.labels(self.topic.name, envelope.type).inc()
+
+    async def _with_patience(self, record: ConsumerRecord, attempt: Callable[[], Awaitable[None]]) -> None:
+        give_back_at = time.monotonic() + self._patience
+        for delay in delays():
+            if self._stopping.is_set():
+                raise GiveBackError("the service is stopping")
+            self.moved_at = time.monotonic()
+            try:
+                await attempt()
+            except TooManyDeadLettersError as error:
+                self.trouble = str(error)
+                log.error("consuming has stopped", topic=self.topic.name, partition=record.partition, why=str(error))  # noqa: TRY400 the words say it all
+                await wait_for(self._stopping, at_most=self._patience)
+                raise GiveBackError(str(error)) from error
+            except Exception as error:
+                self._metrics.retried.labels(self.topic.name).inc()
+                self.trouble = f"{self.topic.name}/{record.partition} at {record.offset}: {error!r}"
+                log.warning(
+                    "a record could not be handled, trying again",
+                    topic=self.topic.name,
+                    partition=record.partition,
+                    offset=record.offset,
+                    again_in_s=round(delay, 2),
+                    exc_info=error,
+                )
+                if time.monotonic() + delay > give_back_at:
+                    raise GiveBackError(self.trouble) from error
+                await wait_for(self._stopping, at_most=delay)
+            else:
+                self.moved_at = time.monotonic()
+                return
+
+    async def _keep_aside(self, record: ConsumerRecord, kind: str, why: str, *, checkpoint: bool = False) -> None:
+        self._guard(record).bad(record.offset, why)
+        async with self._database.begin() as session:
+            await dead_letters.add(session, consumer=self.consumer, record=record, reason=why)
+            if checkpoint:
+                place = {"consumer": self.consumer, "topic": record.topic, "partition": record.partition}
+                await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": record.offset + 1})
+        self._metrics.dead_lettered.labels(self.topic.name, kind).inc()
+        log.error(
+            "a record is kept aside",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            consumer=self.consumer,
+            why=why,
+        )
+
+    def _decode(self, record: ConsumerRecord) -> Known | Unknown | Undecodable:
+        position = Position(record.topic, record.partition, record.offset)
+        return decode(self.topic, record.key, record.value, record.headers, position)
+
+    def _skip_unknown(self, name: str, record: ConsumerRecord) -> None:
+        self._metrics.unknown.labels(self.topic.name).inc()
+        self._guard(record).good(record.offset)
+        log.debug("a message of unknown type is skipped", type=name, topic=record.topic, offset=record.offset)
+
+    def _guard(self, record: ConsumerRecord) -> DlqGuard:
+        guard = self._guards.get(record.partition)
+        if guard is None:
+            guard = self._guards[record.partition] = DlqGuard(self._limit)
+        return guard
+
+    @contextmanager
+    def _about(self, envelope: Envelope[Message], record: ConsumerRecord) -> Iterator[None]:
+        about: dict[str, Any] = {
+            "message_id": str(envelope.id),
+            "message_type": envelope.type,
+            "at": f"{record.topic}/{record.partition}/{record.offset}",
+        }
+        for name in ("attempt_id", "charger_id"):
+            value = getattr(envelope.data, name, None)
+            if value is not None:
+                about[name] = str(value)
+        with span(envelope.traceparent), structlog.contextvars.bound_contextvars(**about):
+            yield

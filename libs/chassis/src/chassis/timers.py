@@ -1,0 +1,235 @@
+"""Timers that survive every crash: a row per timer, handled once, in the transaction that deletes it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import DateTime, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.clock import WakingClock
+from chassis.database import Database, after_transaction, json_text
+from chassis.metrics import Metrics
+from chassis.tasks import background, cancel, delays
+from chassis.trace import span
+
+log = structlog.stdlib.get_logger(__name__)
+
+AT_ONCE = 4
+"""Handlers that may run at the same time; so a slow or failing one does not hold up the others."""
+LOOK_AGAIN_S = 5.0
+"""Bounds how late a timer is that another process armed before it died."""
+LONGEST_BACKOFF_S = 60.0
+DEFAULT = "default"
+
+_ARM = text(
+    "insert into timers (name, key, due, payload, try_at) "
+    "select cast(:name as text), key, due, cast(body as jsonb), due from unnest("
+    "cast(:keys as text[]), cast(:dues as timestamptz[]), cast(:payloads as text[])) as row (key, due, body) "
+    "on conflict (name, key) do update set due = excluded.due, payload = excluded.payload, "
+    "try_at = excluded.try_at, failures = 0"
+).bindparams(bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
+_TAKE = text(
+    "select name, key, due, payload, failures from timers where try_at <= :now and name = any(:names) "
+    "order by try_at limit 1 for update skip locked"
+).columns(due=DateTime(timezone=True), payload=JSONB)
+_DELETE = text("delete from timers where name = :name and key = :key")
+_BACK_OFF = text("update timers set failures = failures + 1, try_at = :try_at where name = :name and key = :key")
+_NEXT = text(
+    "select (select min(try_at) from timers where try_at > :now) as next,"
+    " (select count(*) from (select from timers where try_at <= :now limit 1000) as overdue) as due"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer that is due.
+
+    Attributes:
+        name: which handler it is for.
+        key: unique among the timers of that name; says what is waited for.
+        due: when it was to go off, which may be long ago.
+        payload: what the one who armed it wanted remembered.
+        failures: how often its handler has failed.
+    """
+
+    name: str
+    key: str
+    due: datetime
+    payload: dict[str, Any]
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A timer that is to be armed: `payload` is given to the handler when it is due."""
+
+    key: str
+    due: datetime
+    payload: dict[str, Any]
+
+
+TimerHandler = Callable[[AsyncSession, Timer], Awaitable[None]]
+
+
+class Timers:
+    """Arms timers inside a handler's transaction, and calls their handlers when they are due.
+
+    There is no way to cancel one: whoever handles it looks whether the state that it waited for is still there.
+    """
+
+    def __init__(self, database: Database, clock: WakingClock, metrics: Metrics) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._handlers: dict[str, TimerHandler] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._moment = datetime.max.replace(tzinfo=UTC)
+        self._trouble: str | None = "the timers have not started"
+
+    def on_due(self, handler: TimerHandler, *, name: str = DEFAULT) -> None:
+        """Names the one handler of the timers of this name. Call it before `start`."""
+        if name in self._handlers:
+            raise ValueError(f"timers named {name!r} have a handler already")
+        self._handlers[name] = handler
+
+    async def arm(
+        self, session: AsyncSession, *, key: str, due: datetime, payload: dict[str, Any], name: str = DEFAULT
+    ) -> None:
+        """Writes the timer in the session's transaction. An armed timer of the same name and key is replaced."""
+        await self.arm_many(session, [Alarm(key, due, payload)], name=name)
+
+    async def arm_many(self, session: AsyncSession, alarms: Sequence[Alarm], *, name: str = DEFAULT) -> None:
+        """`arm` for several timers of one name in one round trip; of the same key the last counts."""
+        last = {alarm.key: alarm for alarm in alarms}
+        if not last:
+            return
+        for alarm in last.values():
+            if alarm.due.tzinfo is None:
+                raise ValueError(f"timer {name}/{alarm.key}: due must have a time zone")
+        await session.execute(
+            _ARM,
+            {
+                "name": name,
+                "keys": list(last),
+                "dues": [alarm.due for alarm in last.values()],
+                "payloads": [json_text(alarm.payload) for alarm in last.values()],
+            },
+        )
+        first = min(alarm.due for alarm in last.values())
+        after_transaction(session, lambda: self._armed(first))
+
+    def trouble(self) -> str | None:
+        """Why no timer goes off, in words; None when all is well. A readiness check."""
+        return self._trouble
+
+    async def start(self) -> None:
+        """Begins to call handlers, first for what became due while nobody was there."""
+        if self._task is None:
+            self._stopping = False
+            self._moment = self._clock.now()
+            self._task = background(self._run(), "timers")
+
+    async def stop(self, *, within: float = 2.0) -> None:
+        """Lets running handlers finish for up to `within` seconds; what is cut short stays armed."""
+        self._stopping = True
+        self._wake.set()
+        tasks = [task for task in (self._task, *self._workers) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within)
+        for task in tasks:
+            await cancel(task)
+        self._task = None
+
+    def _armed(self, due: datetime) -> None:
+        if due < self._moment:
+            self._moment = due
+            self._wake.set()
+
+    async def _run(self) -> None:
+        pauses = delays(0.1)
+        look_at = 0.0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                if self._clock.now() >= self._moment or time.monotonic() >= look_at:
+                    look_at = time.monotonic() + LOOK_AGAIN_S
+                    await self._look()
+            except Exception as error:  # noqa: BLE001 whatever it is, the rows are still there
+                self._trouble = f"the timers can't be read: {error!r}"
+                log.warning("timers are interrupted", why=self._trouble)
+                look_at = 0.0
+                await asyncio.sleep(next(pauses))
+                continue
+            self._trouble, pauses = None, delays(0.1)
+            if not self._stopping:
+                await self._wait(look_at - time.monotonic())
+
+    async def _look(self) -> None:
+        """Finds out when the next timer is due, and starts workers for those that are."""
+        now = self._clock.now()
+        self._moment = now + timedelta(days=1)  # arm may bring it forward while the query runs
+        async with self._database.begin() as session:
+            row = (await session.execute(_NEXT, {"now": now})).one()
+        if row.next is not None:
+            self._moment = min(self._moment, row.next)
+        self._metrics.timers_due.set(row.due)
+        for _ in range(min(row.due, AT_ONCE - len(self._workers))):
+            worker = asyncio.create_task(self._fire_all(), name="timer-worker")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def _wait(self, at_most: float) -> None:
+        waiting = asyncio.create_task(self._wake.wait())
+        sleeping = asyncio.create_task(self._clock.sleep_until(self._moment))
+        try:
+            await asyncio.wait([waiting, sleeping], timeout=max(0.0, at_most), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel(waiting)
+            await cancel(sleeping)
+
+    async def _fire_all(self) -> None:
+        try:
+            while not self._stopping and await self._fire_one():
+                pass
+        except Exception:
+            log.exception("timers are interrupted")
+
+    async def _fire_one(self) -> bool:
+        """Handles one due timer; False when there is none.
+
+        Its row stays locked until the outcome is written, be it the handler's work or the next try.
+        """
+        async with self._database.begin() as session:
+            taken = await session.execute(_TAKE, {"now": self._clock.now(), "names": list(self._handlers)})
+            row = taken.one_or_none()
+            if row is None:
+                return False
+            timer = Timer(row.name, row.key, row.due, row.payload, row.failures)
+            self._metrics.timers_late.observe(max(0.0, (self._clock.now() - timer.due).total_seconds()))
+            with span(), structlog.contextvars.bound_contextvars(timer=timer.name, timer_key=timer.key):
+                try:
+                    async with session.begin_nested():
+                        await session.execute(_DELETE, {"name": timer.name, "key": timer.key})
+                        await self._handlers[timer.name](session, timer)
+                except Exception as error:  # noqa: BLE001 whatever it is, it is tried again later
+                    await self._back_off(session, timer, error)
+                    return True
+        self._metrics.timers_fired.labels(timer.name).inc()
+        return True
+
+    async def _back_off(self, session: AsyncSession, timer: Timer, error: Exception) -> None:
+        pause = min(LONGEST_BACKOFF_S, 0.5 * 2**timer.failures)
+        self._metrics.timers_failed.labels(timer.name).inc()
+        log.error("a timer's handler failed", again_in_s=pause, exc_info=error)
+        try_at = self._clock.now() + timedelta(seconds=pause)
+        await session.execute(_BACK_OFF, {"name": timer.name, "key": timer.key, "try_at": try_at})
+        after_transaction(session, lambda: self._armed(try_at))
