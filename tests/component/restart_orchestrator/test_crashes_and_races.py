@@ -132,17 +132,20 @@ async def test_a_deadline_of_an_unknown_attempt_does_nothing(orchestrator):
 # --- a crash in between ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dies_in", ["record", "outbox", "timers"])
+@pytest.mark.parametrize("dies_in", ["record", "effects", "after effects"])
 async def test_a_crash_leaves_nothing_or_all_of_it(orchestrator, monkeypatch, dies_in):
     async def crash(*_args, **_kwargs):
+        raise CrashError
+
+    def crash_now(*_args, **_kwargs):
         raise CrashError
 
     batch = orchestrator.said(topics.RESTART_REQUESTS, orchestrator.request())
     with monkeypatch.context() as patch:
         target = {
             "record": ("restart_orchestrator.store.record", crash),
-            "outbox": ("chassis.outbox.Outbox.add_all", crash),
-            "timers": ("chassis.timers.Timers.arm_many", crash),
+            "effects": ("chassis.effects.write", crash),
+            "after effects": ("chassis.timers.Timers.armed", crash_now),
         }[dies_in]
         patch.setattr(*target)
         with pytest.raises(CrashError):
@@ -166,7 +169,7 @@ async def test_a_crash_while_news_are_handled_forgets_them_with_what_they_caused
         raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr("chassis.outbox.Outbox.add_all", crash)
+        patch.setattr("chassis.effects.write", crash)
         with pytest.raises(CrashError):
             await orchestrator.hear_again(topics.OCPP_CONNECTIVITY, batch)
     assert await rows(orchestrator, "connectivity") == before

@@ -100,6 +100,22 @@ def test_an_unknown_key_and_a_retired_key_are_refused(ring):
         ring.verify(token())
 
 
+def test_a_token_that_was_verified_before_ends_with_its_key_and_with_its_time():
+    clock = FakeClock()
+    ring = KeyRing(clock)
+    ring.apply(published())
+    token = jwt.encode({"alg": "ES256", "kid": "k1"}, claims(), KEY)
+    assert ring.verify(token) == ring.verify(token)
+    ring.apply(published(key=ECKey.generate_key("P-256")))
+    with pytest.raises(InvalidToken):
+        ring.verify(token)
+    ring.apply(published())
+    assert ring.verify(token).user_id == "ada"
+    clock.advance(601)
+    with pytest.raises(InvalidToken, match="expired"):
+        ring.verify(token)
+
+
 def test_another_key_under_a_known_id_is_refused(ring):
     with pytest.raises(InvalidToken, match="signature"):
         ring.verify(token(key=ECKey.generate_key("P-256")))

@@ -15,12 +15,13 @@ from contracts.topics import Topic
 MAX_VALUE_BYTES = 900_000
 """Below Kafka's default limit of a request, so that no row can block the relay for ever."""
 
-_INSERT = text(
+INSERT = (
     "insert into outbox (topic, key, value, headers) "
     "select topic, key, value, cast(headers as jsonb) from unnest("
     "cast(:topics as text[]), cast(:keys as bytea[]), cast(:bodies as bytea[]), cast(:headers as text[])"
     ") with ordinality as row (topic, key, value, headers, place) order by place"
 )
+_INSERT = text(INSERT)
 _NOTIFY = text("select pg_notify(:channel, '')")
 
 
@@ -56,24 +57,29 @@ class Outbox:
         """`add` for messages of several topics, in their order, in one round trip."""
         if not messages:
             return
-        records = [encode(topic, envelope) for topic, envelope in messages]
-        for record, (_, envelope) in zip(records, messages, strict=True):
-            if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
-                raise ValueError(
-                    f"{envelope.type} {envelope.id} has {len(record.value)} bytes, more than {MAX_VALUE_BYTES}"
-                )
-        await session.execute(
-            _INSERT,
-            {
-                "topics": [topic.name for topic, _ in messages],
-                "keys": [record.key for record in records],
-                "bodies": [record.value for record in records],
-                "headers": [
-                    orjson.dumps([(name, value.decode()) for name, value in record.headers]).decode()
-                    for record in records
-                ],
-            },
-        )
+        await session.execute(_INSERT, rows(messages))
+        await self.added(session)
+
+    async def added(self, session: AsyncSession) -> None:
+        """Has the relay look at the outbox when the session's transaction has ended."""
         if not self._leading():
             await session.execute(_NOTIFY, {"channel": self._channel})
         after_transaction(session, self._wake)
+
+
+def rows(messages: Sequence[tuple[Topic, Envelope[Any]]]) -> dict[str, Any]:
+    """The parameters of `INSERT`. Raises ValueError for a message that its topic does not carry or that is too big."""
+    records = [encode(topic, envelope) for topic, envelope in messages]
+    for record, (_, envelope) in zip(records, messages, strict=True):
+        if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
+            raise ValueError(
+                f"{envelope.type} {envelope.id} has {len(record.value)} bytes, more than {MAX_VALUE_BYTES}"
+            )
+    return {
+        "topics": [topic.name for topic, _ in messages],
+        "keys": [record.key for record in records],
+        "bodies": [record.value for record in records],
+        "headers": [
+            orjson.dumps([(name, value.decode()) for name, value in record.headers]).decode() for record in records
+        ],
+    }

@@ -30,6 +30,8 @@ MAX_HELD = 4000
 LOOK_AGAIN_S = 5.0
 """A commit wakes the relay; this bounds what a lost wake can cost."""
 TAKE_OVER_S = 1.0
+SWEEP_S = 0.1
+"""Published rows are deleted together, so often: never while the message that they caused is on its way."""
 OVERDUE_S = 5.0
 
 COMMANDS = frozenset(topic.name for topic in topics.ALL if topic.kind is TopicKind.SHORT)
@@ -195,6 +197,7 @@ class Relay:
 
     async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
         look_at = measure_at = self._moved_at = time.monotonic()
+        sweep_at = look_at + SWEEP_S
         while self._failure is None:
             self._wake.clear()
             now = time.monotonic()
@@ -204,16 +207,18 @@ class Relay:
                 await self._dispatch(producer, rows)
                 self._look = self._look or len(rows) == PAGE
                 look_at = now + LOOK_AGAIN_S
-            elif self._published:
+            elif self._published and (now >= sweep_at or self._stopping or len(self._published) >= PAGE):
                 gone, self._published = self._published, []
                 await connection.execute(_DELETE, gone)
+                sweep_at = now + SWEEP_S
             elif self._stopping and not self._sending:
                 return
             elif now >= measure_at:
                 await self._measure(connection)
                 measure_at = now + LOOK_AGAIN_S
             else:
-                await wait_for(self._wake, at_most=min(look_at, measure_at) - now)
+                until = min(look_at, measure_at, sweep_at) if self._published else min(look_at, measure_at)
+                await wait_for(self._wake, at_most=until - now)
         raise self._failure
 
     async def _dispatch(self, producer: AIOKafkaProducer, rows: Iterable[asyncpg.Record]) -> None:

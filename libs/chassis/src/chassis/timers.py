@@ -27,13 +27,14 @@ LOOK_AGAIN_S = 5.0
 LONGEST_BACKOFF_S = 60.0
 DEFAULT = "default"
 
-_ARM = text(
+ARM = (
     "insert into timers (name, key, due, payload, try_at) "
     "select cast(:name as text), key, due, cast(body as jsonb), due from unnest("
-    "cast(:keys as text[]), cast(:dues as timestamptz[]), cast(:payloads as text[])) as row (key, due, body) "
+    "cast(:alarms as text[]), cast(:dues as timestamptz[]), cast(:payloads as text[])) as row (key, due, body) "
     "on conflict (name, key) do update set due = excluded.due, payload = excluded.payload, "
     "try_at = excluded.try_at, failures = 0"
-).bindparams(bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
+)
+_ARM = text(ARM).bindparams(bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
 _TAKE = text(
     "select name, key, due, payload, failures from timers where try_at <= :now and name = any(:names) "
     "order by try_at limit 1 for update skip locked"
@@ -109,22 +110,13 @@ class Timers:
 
     async def arm_many(self, session: AsyncSession, alarms: Sequence[Alarm], *, name: str = DEFAULT) -> None:
         """`arm` for several timers of one name in one round trip; of the same key the last counts."""
-        last = {alarm.key: alarm for alarm in alarms}
-        if not last:
-            return
-        for alarm in last.values():
-            if alarm.due.tzinfo is None:
-                raise ValueError(f"timer {name}/{alarm.key}: due must have a time zone")
-        await session.execute(
-            _ARM,
-            {
-                "name": name,
-                "keys": list(last),
-                "dues": [alarm.due for alarm in last.values()],
-                "payloads": [json_text(alarm.payload) for alarm in last.values()],
-            },
-        )
-        first = min(alarm.due for alarm in last.values())
+        if alarms:
+            await session.execute(_ARM, rows(alarms, name))
+            self.armed(session, alarms)
+
+    def armed(self, session: AsyncSession, alarms: Sequence[Alarm]) -> None:
+        """Has the loop look at the timers when the session's transaction has ended."""
+        first = min(alarm.due for alarm in alarms)
         after_transaction(session, lambda: self._armed(first))
 
     def trouble(self) -> str | None:
@@ -233,3 +225,17 @@ class Timers:
         try_at = self._clock.now() + timedelta(seconds=pause)
         await session.execute(_BACK_OFF, {"name": timer.name, "key": timer.key, "try_at": try_at})
         after_transaction(session, lambda: self._armed(try_at))
+
+
+def rows(alarms: Sequence[Alarm], name: str) -> dict[str, Any]:
+    """The parameters of `ARM`; of the same key the last alarm counts. Raises ValueError for a due without a zone."""
+    last = {alarm.key: alarm for alarm in alarms}
+    for alarm in last.values():
+        if alarm.due.tzinfo is None:
+            raise ValueError(f"timer {name}/{alarm.key}: due must have a time zone")
+    return {
+        "name": name,
+        "alarms": list(last),
+        "dues": [alarm.due for alarm in last.values()],
+        "payloads": [json_text(alarm.payload) for alarm in last.values()],
+    }

@@ -1,5 +1,6 @@
 """Access tokens: who a person is, from a token that auth signed."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ ALGORITHM = "ES256"
 ISSUER = "comeback"
 AUDIENCE = "comeback"
 EXPIRED = "the token has expired: sign in again"
+REMEMBERED = 1024
+"""Verified tokens that are kept in memory, the oldest giving way."""
 SKEW_S = 30
 """How far auth's clock may be ahead of ours before a token counts as issued in the future. Expiry has no such grace."""
 
@@ -49,6 +52,7 @@ class KeyRing:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._keys: dict[str, ECKey] = {}
+        self._verified: OrderedDict[str, tuple[Person, ECKey]] = OrderedDict()
 
     def apply(self, envelope: Envelope[Any]) -> None:
         """Takes a key in or strikes it out. A key that is not for our algorithm is left out, and said so."""
@@ -80,9 +84,31 @@ class KeyRing:
         return frozenset(self._keys)
 
     def verify(self, token: str) -> Person:
-        """The bearer of the token. Raises InvalidToken."""
+        """The bearer of the token. Raises InvalidToken.
+
+        A token that was verified is remembered: it holds for as long as its key does, until it expires.
+        """
+        known = self._verified.get(token)
+        if known is not None:
+            person, key = known
+            if self._clock.now() < person.expires_at and any(key is valid for valid in self._keys.values()):
+                return person
+            del self._verified[token]
+        person, key = self._verify(token)
+        self._verified[token] = (person, key)
+        if len(self._verified) > REMEMBERED:
+            self._verified.popitem(last=False)
+        return person
+
+    def _verify(self, token: str) -> tuple[Person, ECKey]:
+        used: list[ECKey] = []
+
+        def key_of(signed: Any) -> ECKey:
+            used.append(self._key_of(signed))
+            return used[-1]
+
         try:
-            decoded = jwt.decode(token, self._key_of, algorithms=[ALGORITHM])
+            decoded = jwt.decode(token, key_of, algorithms=[ALGORITHM])
         except InvalidToken:
             raise
         except (JoseError, ValueError, TypeError, KeyError, UnicodeError) as error:
@@ -115,7 +141,7 @@ class KeyRing:
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except (OverflowError, ValueError, OSError) as error:
             raise InvalidToken("the token is not accepted: its expiry is no moment in time") from error
-        return Person(subject, name, operator, expires_at)
+        return Person(subject, name, operator, expires_at), used[-1]
 
     def _key_of(self, signed: Any) -> ECKey:
         kid = signed.headers().get("kid")

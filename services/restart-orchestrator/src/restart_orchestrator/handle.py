@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis import effects
 from chassis.clock import Clock
 from chassis.outbox import Outbox
 from chassis.timers import Alarm, Timer, Timers
@@ -55,8 +56,9 @@ class Handler:
         """People ask for restarts and take requests back."""
         chargers = _chargers(batch)
         await store.lock(session, chargers)
-        desk = self._desk(await store.load_attempts(session, chargers, _attempt_ids(batch)))
-        standings = await store.load_standings(session, [(said.data.charger_id, _person(said)) for said in batch])
+        asked = [(said.data.charger_id, _person(said)) for said in batch]
+        attempts, standings = await store.load_requested(session, asked, _attempt_ids(batch))
+        desk = self._desk(attempts)
         for said in batch:
             data = said.data
             standing = standings[data.charger_id, _person(said)]
@@ -157,8 +159,8 @@ class Handler:
         await store.record(session, desk.touched, desk.history)
         # The command first: a person may learn of it a moment later.
         messages = sorted(desk.messages, key=lambda message: message[0] is not topics.OCPP_COMMANDS)
-        await self._outbox.add_all(session, messages)
-        await self._timers.arm_many(session, [_alarm(attempt, wake) for attempt, wake in desk.wakes])
+        alarms = [_alarm(attempt, wake) for attempt, wake in desk.wakes]
+        await effects.write(session, to=self._outbox, messages=messages, by=self._timers, alarms=alarms)
 
 
 def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:

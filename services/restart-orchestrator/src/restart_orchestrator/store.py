@@ -28,8 +28,7 @@ _ATTEMPTS = text(
     "select state, watching, traceparent from attempts "
     "where (charger_id = any(:chargers) and watching) or attempt_id = any(:ids)"
 ).bindparams(bindparam("chargers", type_=ARRAY(Text)), bindparam("ids", type_=ARRAY(PG_UUID)))
-_STANDINGS = text(
-    """
+_STANDING = """
     select asked.charger_id, asked.user_id, c.group_id, c.model, c.abilities, m.role, p.plan, p.features,
            k.epoch, k.online, k.since, k.protocol, b.epoch as boot_epoch, b.said_at as booted_at,
            coalesce(f.updating, false) as updating,
@@ -38,7 +37,7 @@ _STANDINGS = text(
                    from transactions t where t.charger_id = asked.charger_id and not t.ended
                   order by t.evse_id, t.connector_id, t.transaction_id) as transactions,
            (select jsonb_object_agg(n.connector, n.state) from connectors n
-             where n.charger_id = asked.charger_id) as connectors
+             where n.charger_id = asked.charger_id) as connectors{more}
       from unnest(cast(:chargers as text[]), cast(:users as text[])) as asked (charger_id, user_id)
       left join chargers c on c.charger_id = asked.charger_id
       left join memberships m on m.group_id = c.group_id and m.user_id = asked.user_id
@@ -46,8 +45,17 @@ _STANDINGS = text(
       left join connectivity k on k.charger_id = asked.charger_id
       left join boots b on b.charger_id = asked.charger_id
       left join firmware_updates f on f.charger_id = asked.charger_id
-    """
-)
+"""
+_STANDINGS = text(_STANDING.format(more=""))
+_REQUESTED = text(
+    _STANDING.format(
+        more=""",
+           (select jsonb_agg(jsonb_build_object('state', a.state, 'watching', a.watching, 'traceparent', a.traceparent))
+              from attempts a
+             where (a.charger_id = asked.charger_id and a.watching) or a.attempt_id = any(:ids)) as attempts"""
+    )
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
+"""A standing, and the attempts that a request has to do with: one round trip on the way to the charger."""
 _BUSY = text("select charger_id, evse_id from transactions where charger_id = any(:chargers) and not ended").bindparams(
     bindparam("chargers", type_=ARRAY(Text))
 )
@@ -126,6 +134,25 @@ async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]
         _STANDINGS, {"chargers": [charger for charger, _ in pairs], "users": [user for _, user in pairs]}
     )
     return {(row.charger_id, row.user_id): _standing(row) for row in rows}
+
+
+async def load_requested(
+    session: AsyncSession, asked: Iterable[tuple[str, str]], ids: Sequence[UUID]
+) -> tuple[list[Held], dict[tuple[str, str], Standing]]:
+    """`load_attempts` and `load_standings` at once, for people's requests."""
+    pairs = sorted(set(asked))
+    found = await session.execute(
+        _REQUESTED,
+        {"chargers": [charger for charger, _ in pairs], "users": [user for _, user in pairs], "ids": list(ids)},
+    )
+    held: dict[UUID, Held] = {}
+    standings: dict[tuple[str, str], Standing] = {}
+    for row in found:
+        standings[row.charger_id, row.user_id] = _standing(row)
+        for one in row.attempts or ():
+            attempt = codec.from_json(one["state"])
+            held[attempt.attempt_id] = Held(attempt, one["watching"], one["traceparent"])
+    return list(held.values()), standings
 
 
 async def load_busy(session: AsyncSession, chargers: Sequence[str]) -> Mapping[str, set[int | None]]:
