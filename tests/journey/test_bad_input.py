@@ -72,7 +72,9 @@ def expired(token):
     return f"{head}.{again}.{signature}"
 
 
-@pytest.mark.parametrize("spoil", [lambda _: "x", lambda _: "not-a-token", expired], ids=["short", "garbage", "altered"])
+@pytest.mark.parametrize(
+    "spoil", [lambda _: "x", lambda _: "not-a-token", expired], ids=["short", "garbage", "altered"]
+)
 async def test_a_bad_token_is_refused(system, spoil):
     async with system.person() as admin:
         token = admin.http.headers["Authorization"].removeprefix("Bearer ")

