@@ -296,3 +296,24 @@ async def test_a_batch_that_fails_for_the_world_is_tried_until_it_works_and_appl
     await make(handle_batch=handle_batch).process([record(number, connected(epoch=number)) for number in range(3)])
     assert tries == [3, 1, 1, 1, 1]
     assert await rows("select number from things order by number") == [(0,), (1,), (2,)]
+
+
+async def test_batches_that_name_the_same_lock_see_what_the_other_has_committed(make, rows, database, metrics):
+    """Each adds one to the greatest number of its charger: without the lock two of them would read the same one."""
+    both_begin = asyncio.Barrier(2)
+
+    def locks(envelopes):
+        return [envelope.data.charger_id for envelope in envelopes]
+
+    async def count_on(session, envelopes):
+        greatest = (await session.execute(text("select coalesce(max(number), 0) from things"))).scalar_one()
+        await session.execute(text("select pg_sleep(0.05)"))
+        await session.execute(text("insert into things values (:name, :number)"), {"name": "x", "number": greatest + 1})
+
+    async def one(partition):
+        processor = Processor(TOPIC, f"svc.group{partition}", database, metrics, handle_batch=count_on, locks=locks)
+        await both_begin.wait()
+        await processor.process([record(0, connected(), partition=partition)])
+
+    await asyncio.gather(one(0), one(1))
+    assert await rows("select number from things order by number") == [(1,), (2,)]

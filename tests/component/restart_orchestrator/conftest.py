@@ -55,6 +55,9 @@ class FakeEnds:
         return {topic: self.read.get(topic, 0) for topic in wanted}
 
 
+SAGA = (topics.RESTART_REQUESTS, topics.OCPP_ANSWERS, topics.OCPP_CONNECTIVITY, topics.OCPP_OBSERVATIONS)
+
+
 class Orchestrator:
     """A prepared orchestrator, told one batch after the other."""
 
@@ -102,6 +105,10 @@ class Orchestrator:
 
     async def hear_again(self, topic: Topic, batch: list[Envelope[Any]]) -> None:
         async with self.database.begin() as session:
+            if topic in SAGA:
+                # As the real subscription does, in one order.
+                for charger in sorted({said.data.charger_id for said in batch}):
+                    await store.lock(session, charger)
             await self._handle_of(topic)(session, batch)
 
     def _handle_of(self, topic: Topic) -> Callable[..., Awaitable[None]]:
@@ -168,6 +175,7 @@ class Orchestrator:
             self.database,
             self.service.metrics,
             handle_batch=self._handle_of(topic),
+            locks=store.locks if topic in SAGA else None,
         )
 
     async def count(self, table: str) -> int:

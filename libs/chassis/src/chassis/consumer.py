@@ -22,7 +22,7 @@ from chassis.dead_letters import BadMessage, DlqLimit
 from chassis.health import Health
 from chassis.kafka import FETCH_WAIT_MS, REQUEST_TIMEOUT_MS, KafkaConnection
 from chassis.metrics import Metrics
-from chassis.processing import GiveBackError, Handle, HandleBatch, Processor
+from chassis.processing import GiveBackError, Handle, HandleBatch, Locks, Processor
 from chassis.tasks import background, cancel
 from contracts.topics import Topic
 
@@ -209,15 +209,24 @@ class Consumers:
         return self._add(Processor(topic, group, self._database, self._metrics, handle=handle, limit=limit), group)
 
     def subscribe_batch(
-        self, topic: Topic, handle_batch: HandleBatch, *, consumer: str | None = None, limit: DlqLimit | None = None
+        self,
+        topic: Topic,
+        handle_batch: HandleBatch,
+        *,
+        locks: Locks | None = None,
+        consumer: str | None = None,
+        limit: DlqLimit | None = None,
     ) -> Subscription:
         """Has the messages of each poll and partition applied in one transaction, together with a checkpoint.
 
         For projections: there is no inbox, so the same message id may come twice if its writer repeated it; the
-        handler guards by version. When a batch fails, its records are tried one by one. See `subscribe`.
+        handler guards by version. When a batch fails, its records are tried one by one. `locks` names what a batch is
+        about; batches and whoever else names the same wait for each other. See `subscribe`.
         """
         group = consumer or f"{self._service}.{topic.name}"
-        processor = Processor(topic, group, self._database, self._metrics, handle_batch=handle_batch, limit=limit)
+        processor = Processor(
+            topic, group, self._database, self._metrics, handle_batch=handle_batch, locks=locks, limit=limit
+        )
         return self._add(processor, group)
 
     def _add(self, processor: Processor, group: str) -> Subscription:

@@ -26,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 Handle = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
 HandleBatch = Callable[[AsyncSession, Sequence[Envelope[Any]]], Awaitable[None]]
+Locks = Callable[[Sequence[Envelope[Any]]], Sequence[str]]
+"""Names of what a batch is about: no two transactions that name the same run at the same time."""
 
 LONGEST_S = 120.0
 """How long a batch may take before the rest of it is given back."""
@@ -39,9 +41,15 @@ _MOVE_CHECKPOINT = text(
     "moved as (insert into checkpoints as checkpoint (consumer, topic, partition, next_offset) "
     "values (:consumer, :topic, :partition, :next_offset) on conflict (consumer, topic, partition) "
     "do update set next_offset = greatest(checkpoint.next_offset, excluded.next_offset), "
-    "updated_at = clock_timestamp()) select next_offset from before"
+    "updated_at = clock_timestamp()), "
+    "locked as materialized (select pg_advisory_xact_lock(lock) from ("
+    "select distinct hashtextextended(name, 0) as lock from unnest(cast(:locks as text[])) as name order by 1"
+    ") as locks) "
+    "select (select next_offset from before), (select count(*) from locked)"
 )
-"""Moves it forward, and tells where it was: one round trip, before the handler, in the handler's transaction."""
+"""Moves it forward, tells where it was, and locks what the batch is about: one round trip before the handler, in the
+handler's transaction. Locks are taken in one order, so that two batches never wait for each other; what is read after
+this statement is what others had committed when the locks were ours."""
 
 
 class GiveBackError(Exception):
@@ -79,6 +87,7 @@ class Processor:
         *,
         handle: Handle | None = None,
         handle_batch: HandleBatch | None = None,
+        locks: Locks | None = None,
         limit: DlqLimit | None = None,
         patience: float = PATIENCE_S,
         longest: float = LONGEST_S,
@@ -92,6 +101,7 @@ class Processor:
         self._metrics = metrics
         self._handle = handle
         self._handle_batch = handle_batch
+        self._locks = locks
         self._limit = limit or DlqLimit()
         self._patience = patience
         self._longest = longest
@@ -207,8 +217,9 @@ class Processor:
         began = time.perf_counter()
         place = {"consumer": self.consumer, "topic": last.topic, "partition": last.partition}
         async with self._database.begin() as session:
-            moved = await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": last.offset + 1})
-            next_offset = moved.scalar_one_or_none()
+            locks = list(self._locks(envelopes)) if self._locks is not None else []
+            moved = await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": last.offset + 1, "locks": locks})
+            next_offset = moved.scalar_one()
             fresh = envelopes
             if next_offset is not None and first.offset < next_offset:
                 fresh = [
@@ -260,7 +271,7 @@ class Processor:
             await dead_letters.add(session, consumer=self.consumer, record=record, reason=why)
             if checkpoint:
                 place = {"consumer": self.consumer, "topic": record.topic, "partition": record.partition}
-                await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": record.offset + 1})
+                await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": record.offset + 1, "locks": []})
         self._metrics.dead_lettered.labels(self.topic.name, kind).inc()
         log.error(
             "a record is kept aside",

@@ -29,7 +29,7 @@ LOOK_AGAIN = timedelta(milliseconds=200)
 
 
 class Handler:
-    """Handles what is read, in batches that each are one transaction, and deadlines.
+    """Handles what is read, in batches that each are one transaction and hold their chargers' locks, and deadlines.
 
     There is no inbox: a checkpoint keeps what was handled from being handled again, and the decider knows by itself
     what it has heard before.
@@ -54,8 +54,6 @@ class Handler:
 
     async def on_requests(self, session: AsyncSession, batch: Batch) -> None:
         """People ask for restarts and take requests back."""
-        chargers = _chargers(batch)
-        await store.lock(session, chargers)
         asked = [(said.data.charger_id, _person(said)) for said in batch]
         attempts, standings = await store.load_requested(session, asked, _attempt_ids(batch))
         desk = self._desk(attempts)
@@ -74,7 +72,6 @@ class Handler:
 
     async def on_answers(self, session: AsyncSession, batch: Batch) -> None:
         """The bridge says what became of Resets."""
-        await store.lock(session, _chargers(batch))
         desk = self._desk(await store.load_attempts(session, [], _attempt_ids(batch)))
         for said in batch:
             answer = translate.to_answer(said)
@@ -93,7 +90,6 @@ class Handler:
     async def _on_news(self, session: AsyncSession, batch: Batch, projection: str) -> None:
         """Remembers the news, and tells them to the attempts that watch these chargers, where there are any."""
         chargers = _chargers(batch)
-        await store.lock(session, chargers)
         remembered = PROJECTIONS[projection]
         await remembered.apply(session, batch, remembered.live)
         watching = await store.load_attempts(session, chargers)
@@ -128,7 +124,7 @@ class Handler:
         said by then has been read; after a standstill of ours or of Kafka's the backlog comes before the deadlines.
         """
         attempt_id, charger_id = UUID(timer.payload["attempt_id"]), timer.payload["charger_id"]
-        await store.lock(session, [charger_id])
+        await store.lock(session, charger_id)
         found = await store.load_attempts(session, [], [attempt_id])
         if not found:
             return

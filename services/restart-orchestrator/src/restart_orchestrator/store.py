@@ -13,17 +13,14 @@ from sqlalchemy.types import Boolean, DateTime, Integer, Text
 
 from chassis.database import Database
 from contracts.availability import Situation
+from contracts.envelope import Envelope
 from contracts.ocpp import ConnectorState
 from contracts.words import Role
 from restart_orchestrator import codec
 from restart_orchestrator.inputs import Standing
 from restart_orchestrator.states import Attempt, Transition
 
-_LOCK = text(
-    "select pg_advisory_xact_lock(lock) from ("
-    "select distinct hashtextextended('charger:' || charger_id, 0) as lock "
-    "from unnest(cast(:chargers as text[])) as charger_id order by 1) as locks"
-)
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _ATTEMPTS = text(
     "select state, watching, traceparent from attempts "
     "where (charger_id = any(:chargers) and watching) or attempt_id = any(:ids)"
@@ -110,13 +107,22 @@ class Recorded:
     cause: UUID
 
 
-async def lock(session: AsyncSession, chargers: Iterable[str]) -> None:
-    """Makes whoever else decides about one of these chargers wait until this transaction has ended.
+def locks(batch: Iterable[Envelope[Any]]) -> list[str]:
+    """The locks of the chargers that messages are about.
 
-    A lock of its own, taken before anything is read: a charger may have no row yet, and what another consumer commits
-    while we wait must be seen. Always taken in one order, so that two of us never wait for each other.
+    Whoever else decides about one of these chargers waits until the transaction has ended. A lock of its own, taken
+    before anything is read: a charger may have no row yet, and what another consumer commits meanwhile must be seen.
     """
-    await session.execute(_LOCK, {"chargers": sorted(set(chargers))})
+    return [_lock_of(said.data.charger_id) for said in batch]
+
+
+async def lock(session: AsyncSession, charger_id: str) -> None:
+    """The same for one charger, outside of a batch."""
+    await session.execute(_LOCK, {"name": _lock_of(charger_id)})
+
+
+def _lock_of(charger_id: str) -> str:
+    return f"charger:{charger_id}"
 
 
 async def load_attempts(session: AsyncSession, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:

@@ -11,16 +11,17 @@ from chassis.consumer import subscribe_batch
 from chassis.projection import Projection
 from contracts import topics
 from contracts.envelope import Envelope
+from restart_orchestrator import store
 from restart_orchestrator.handle import Handler
 from restart_orchestrator.projections import PROJECTIONS
 
 
 def subscribe_all(service: Service, handler: Handler) -> None:
     """Subscribes to everything that the orchestrator reads."""
-    subscribe_batch(service, topics.RESTART_REQUESTS, handler.on_requests)
-    subscribe_batch(service, topics.OCPP_ANSWERS, handler.on_answers)
-    subscribe_batch(service, topics.OCPP_CONNECTIVITY, handler.on_connectivity)
-    subscribe_batch(service, topics.OCPP_OBSERVATIONS, handler.on_observations)
+    subscribe_batch(service, topics.RESTART_REQUESTS, handler.on_requests, locks=store.locks)
+    subscribe_batch(service, topics.OCPP_ANSWERS, handler.on_answers, locks=store.locks)
+    subscribe_batch(service, topics.OCPP_CONNECTIVITY, handler.on_connectivity, locks=store.locks)
+    subscribe_batch(service, topics.OCPP_OBSERVATIONS, handler.on_observations, locks=store.locks)
     for name in ("memberships", "plans", "chargers"):
         projection = PROJECTIONS[name]
         for topic in projection.topics:
