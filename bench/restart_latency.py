@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,11 @@ from simulator import Charger, Fleet, Reset
 GROUP = "bench"
 PERSON = "bench-admin"
 PASSWORD = "sixteen-or-more-characters"  # noqa: S105 of accounts that live as long as this run
-SPEED = 50.0
-"""The aftermath of a restart is waited for, never measured: chargers are back within half a second."""
 WARM_UP = 50
 PAUSE_S = 0.1
 """Before each measurement, for the floor as for ours: what the restart before left to do is not part of it."""
+SPEED = 50.0
+"""The aftermath of a restart is waited for, never measured: chargers are back within half a second."""
 WINDOWS = {
     "RESTART_ORCHESTRATOR_DROP_WINDOW_S": "10",
     "RESTART_ORCHESTRATOR_BOOT_WINDOW_S": "20",
@@ -49,7 +49,7 @@ class Bench:
     headers: dict[str, str]
 
     async def restart(self, charger: Charger) -> float:
-        """Milliseconds from sending the request to the Reset frame's arrival at the charger."""
+        """Milliseconds from sending the request to the Reset frame's arrival."""
         arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
         def note(_charger: Charger, _reset: Reset) -> None:
@@ -66,24 +66,29 @@ class Bench:
                 raise RuntimeError(f"{charger.identity}: {response.status} {body}")
             if body["already_restarting"]:
                 raise RuntimeError(f"{charger.identity} is already restarting: {body}")
+        attempt = f"{self.stack.portal_url}/api/v1/restarts/{body['attempt_id']}"
         try:
-            return (await asyncio.wait_for(arrived, 10) - sent) * 1000
+            took = (await asyncio.wait_for(arrived, 10) - sent) * 1000
         except TimeoutError as error:
-            url = f"{self.stack.portal_url}/api/v1/restarts/{body['attempt_id']}"
-            async with self.http.get(url, headers=self.headers) as response:
+            async with self.http.get(attempt, headers=self.headers) as response:
                 raise RuntimeError(f"no Reset came to {charger.identity}: {await response.json()}") from error
+        await self._until(attempt, lambda shown: bool(shown["ended"]))
+        return took
 
     async def available(self, charger: Charger) -> None:
         """Returns when this charger may be restarted."""
         url = f"{self.stack.portal_url}/api/v1/chargers/{charger.identity}"
+        await self._until(url, lambda shown: bool(shown["restart"]["available"]))
+
+    async def _until(self, url: str, check: Callable[[dict[str, Any]], bool]) -> None:
         give_up = time.monotonic() + 30
         while True:
             async with self.http.get(url, headers=self.headers) as response:
                 body: dict[str, Any] = await response.json()
-            if response.status == 200 and body["restart"]["available"]:
+            if response.status == 200 and check(body):
                 return
             if time.monotonic() > give_up:
-                raise RuntimeError(f"{charger.identity} is not available: {body}")
+                raise RuntimeError(f"{url} did not come to it in 30 s: {body}")
             await asyncio.sleep(0.05)
 
 
@@ -167,7 +172,6 @@ async def measure(*, rounds: int, chargers: int) -> int:
                 hop = await floor.hop()
                 await asyncio.sleep(PAUSE_S)
                 took = await bench.restart(charger)
-                await bench.available(charger)
                 if number >= WARM_UP:
                     hops.append(hop)
                     ours.append(took)
