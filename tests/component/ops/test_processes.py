@@ -127,7 +127,7 @@ def children_saying_up(tmp_path: Path, parent: int | None = None) -> list[psutil
     log = tmp_path / "thing.log"
     ensure(log.exists() and "up" in log.read_text())
     # Other tests of the session may have a broker and a database of theirs among our children.
-    return [child for child in psutil.Process(parent).children() if "-c" in child.cmdline()]
+    return [child for child in psutil.Process(parent).children() if SLEEPS in child.cmdline()]
 
 
 def ensure(held: bool) -> None:

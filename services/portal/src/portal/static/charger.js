@@ -3,7 +3,7 @@
 import { connectorsOf, icon, part, put, reasonsOf, restartKind, sinceOf, stateOf, transactionsOf } from "./render.js";
 import { RestartDialog } from "./dialog.js";
 import { read, Story } from "./story.js";
-import { say, sayText } from "./words.js";
+import { say, sayText, time } from "./words.js";
 
 export function start(live) { new ChargerPage(live); }
 
@@ -96,6 +96,8 @@ class ChargerPage {
     this.#drawLine(charger);
     put(this.#root, "connectors", ...connectorsOf(charger));
     put(this.#root, "transactions", ...transactionsOf(charger));
+    if (charger.online_since) put(document, "online-since", time(charger.online_since, "datetime"));
+    if (charger.booted_at) put(document, "last-boot", time(charger.booted_at, "datetime"), charger.boot_reason ? ` · ${charger.boot_reason}` : "");
     const shown = charger.open_attempt ?? charger.last_attempt;
     if (shown) this.#moved(shown);
   }

@@ -123,4 +123,4 @@ export function lastRestartOf(charger) {
 }
 
 export const part = (root, name) => root.querySelectorAll(`[data-part="${name}"]`);
-export function put(root, name, ...children) { for (const element of part(root, name)) element.replaceChildren(...children.map((child) => child.cloneNode(true))); }
+export function put(root, name, ...children) { for (const element of part(root, name)) element.replaceChildren(...children.map((child) => child.cloneNode?.(true) ?? child)); }
