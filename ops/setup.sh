@@ -22,7 +22,7 @@ wanted=$(cat requirements.lock contracts/pyproject.toml libs/*/pyproject.toml se
 if [ -x .venv/bin/python ] && [ "$(cat .venv/comeback-setup 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
-echo "Setting up .venv with $("$python" --version) (the first time downloads about 300 MB) ..."
+echo "Setting up .venv with $("$python" --version) (the first time downloads everything it needs) ..."
 if [ ! -x .venv/bin/python ] && ! "$python" -m venv .venv; then
     echo "Python could not make a virtual environment. On Debian and Ubuntu the package python3-venv brings what is missing." >&2
     rm -rf .venv
