@@ -86,3 +86,29 @@ class CredentialRevoked(Tombstone):
     @classmethod
     def from_key(cls, key: str) -> Self:
         return cls(charger_id=key)
+
+
+class Escalation(StrEnum):
+    """What may follow when a soft restart brought nothing."""
+
+    OFF = "off"
+    SOFT_THEN_HARD = "soft_then_hard"
+
+
+class RestartPolicySet(Message):
+    """What a group allows. A group without this message allows no escalation.
+
+    Attributes:
+        escalations_per_day: of one charger, in any 24 hours.
+        version: grows with each change of the same group.
+    """
+
+    wire_type: ClassVar[str] = "fleet.restart-policy-set.v1"
+
+    group_id: GroupId
+    escalation: Escalation = Escalation.OFF
+    escalations_per_day: int = Field(default=2, ge=1, le=24)
+    version: Counter
+
+    def key(self) -> str:
+        return self.group_id

@@ -4,13 +4,19 @@ Words are the same for every OCPP version; what the charger literally said stays
 """
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat, StringConstraints
 
 from contracts.envelope import Message
 from contracts.words import ChargerId, Epoch, Timestamp
+
+FRAME_KEPT = 2000
+"""So many characters of a frame are kept beside what it says."""
+Frame = Annotated[str, StringConstraints(max_length=FRAME_KEPT)]
+
+Escalations = Annotated[int, Field(ge=0, le=9)]
 
 
 class AboutCharger(Message):
@@ -51,10 +57,14 @@ class ChargerDisconnected(AboutCharger):
 
 
 class Observation(AboutCharger):
-    """Something the charger said of itself, on session `epoch`; `reported_at` is by the charger's own clock."""
+    """Something the charger said of itself, on session `epoch`; `reported_at` is by the charger's own clock.
+
+    `frame` is what it literally sent, cut to `FRAME_KEPT` characters, secrets redacted.
+    """
 
     epoch: Epoch
     reported_at: Timestamp | None = None
+    frame: Frame | None = None
 
 
 class ChargerBooted(Observation):
@@ -148,11 +158,32 @@ class FirmwareStatusReported(Observation):
     updating: bool
 
 
+class ConnectionRefused(AboutCharger):
+    """Somebody who called himself this charger was not let in; a security event of the bridge's own.
+
+    Attributes:
+        why: what was wrong.
+        address: where it came from.
+        count: how many times since the last such message of the same charger, reason and address.
+        last_at: the last of them.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.connection-refused.v1"
+
+    why: Literal["wrong_password", "no_password", "wrong_profile", "wrong_certificate", "wrong_serial", "too_many"]
+    address: str
+    count: int = Field(ge=1)
+    last_at: Timestamp
+
+
 # --- ocpp.commands.v1 -------------------------------------------------------------------------------------------------
 
 
 class ResetCharger(AboutCharger):
     """Send the charger one Reset, at most once ever for this attempt, on session `epoch` only, before `not_after`.
+
+    `escalation` numbers the Resets of one attempt where its group allows a harder one after a softer: 0 is the first.
+    Once is once for each number.
 
     `strength`: `soft` and `hard` are 1.6's words; on 2.x all three mean Immediate, or OnIdle with `on_idle`.
     `auto` is Soft on 1.6. `watch_until`: ping the session so often that a dead one is noticed, until then.
@@ -167,16 +198,29 @@ class ResetCharger(AboutCharger):
     evse_id: int | None = None
     not_after: Timestamp
     watch_until: Timestamp
+    escalation: Escalations = 0
+
+
+class ProbeCharger(AboutCharger):
+    """Ping the charger on session `epoch` and say when it answered; asked before it is said that it ignored a Reset."""
+
+    wire_type: ClassVar[str] = "ocpp.probe-charger.v1"
+
+    attempt_id: UUID
+    epoch: Epoch
+    not_after: Timestamp
+    escalation: Escalations = 0
 
 
 # --- ocpp.answers.v1 --------------------------------------------------------------------------------------------------
 
 
 class Answer(AboutCharger):
-    """What became of one ResetCharger. `epoch` is the session it was sent on."""
+    """What became of one ResetCharger. `epoch` is the session it was sent on, `escalation` the command's."""
 
     attempt_id: UUID
     epoch: Epoch
+    escalation: Escalations = 0
 
 
 class ResetSent(Answer):
@@ -196,6 +240,7 @@ class Answered(Answer):
     answer_epoch: Epoch
     answered_at: Timestamp
     info: str | None = None
+    frame: Frame | None = None
 
 
 class ResetAccepted(Answered):
@@ -234,6 +279,14 @@ class ResetUnanswered(Answer):
 
     why: Literal["timeout", "session_ended", "bridge_lost", "call_error"]
     error: str | None = None
+
+
+class ChargerProbed(Answer):
+    """The charger answered a ping on session `epoch`, which was asked for by ProbeCharger: it is really there."""
+
+    wire_type: ClassVar[str] = "ocpp.charger-probed.v1"
+
+    heard_at: Timestamp
 
 
 class ResetNotDelivered(Answer):

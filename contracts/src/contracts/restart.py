@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from contracts.envelope import Message
 from contracts.words import ChargerId, Counter, Epoch, GroupId, Label, Timestamp, UserId
@@ -224,6 +224,7 @@ class Evidence(Part):
         at: when it happened, by the clock of the service that saw it.
         position: `topic/partition/offset` of that message.
         params: the facts a sentence about it needs.
+        frame: what was literally sent or received, where it was a frame.
     """
 
     kind: EvidenceKind
@@ -232,6 +233,7 @@ class Evidence(Part):
     epoch: Epoch | None = None
     position: str | None = None
     params: dict[str, str] = Field(default_factory=dict)
+    frame: str | None = None
 
 
 class Step(StrEnum):
@@ -247,6 +249,54 @@ class Step(StrEnum):
     HEALTHY = "healthy"
 
 
+class Spread(Part):
+    """How long something took in the past, in seconds: half of them took at most `p50_s`, 95 in 100 at most `p95_s`."""
+
+    p50_s: FiniteFloat = Field(ge=0)
+    p95_s: FiniteFloat = Field(ge=0)
+
+
+class Expected(Part):
+    """How long a restart usually takes, learned from `samples` finished ones; None where there is too little to say.
+
+    Attributes:
+        drop: from the Reset to the end of the session.
+        boot: from there to the boot.
+        healthy: from the boot until the connectors were back.
+        away: from the end of the session until the connectors were back; what people want to know.
+        basis: whose restarts: `firmware` for the same model and firmware, `model` for all firmware of the model.
+    """
+
+    samples: Counter
+    basis: Literal["firmware", "model"]
+    drop: Spread | None = None
+    boot: Spread | None = None
+    healthy: Spread | None = None
+    away: Spread | None = None
+
+
+class Escalated(Part):
+    """A softer Reset brought nothing (`after` says how), and as the group allows it, a harder one was decided on."""
+
+    at: Timestamp
+    after: Literal["ignored", "rejected"]
+    strength: Literal["hard"]
+
+
+class DurationsLearned(Message):
+    """How long restarts of a model usually take; `firmware` is None for all of its firmware together."""
+
+    wire_type: ClassVar[str] = "restart.durations-learned.v1"
+
+    model: Label
+    firmware: Label | None = None
+    expected: Expected
+    version: Counter
+
+    def key(self) -> str:
+        return f"{self.model}/{self.firmware or ''}"
+
+
 class AttemptMoved(AboutAttempt):
     """An attempt moved on. Each event is the whole state after the move, so that any view is the last one it saw.
 
@@ -257,6 +307,10 @@ class AttemptMoved(AboutAttempt):
         deadline: when the state will be decided if nothing more is seen.
         existing_attempt_id: for `already_restarting`, the attempt that was open.
         revises: the version whose verdict this one replaces.
+        firmware: of the charger, when the attempt was asked for.
+        expected: how long it usually takes, as known when it was sent.
+        escalations: the harder Resets that followed the first.
+        interrupted: the transactions that ran when the Reset was sent and that it ended.
     """
 
     wire_type: ClassVar[str] = "restart.attempt-moved.v1"
@@ -283,3 +337,7 @@ class AttemptMoved(AboutAttempt):
     expires_at: Timestamp | None = None
     cancelled_by: UserId | None = None
     revises: Counter | None = None
+    firmware: Label | None = None
+    expected: Expected | None = None
+    escalations: tuple[Escalated, ...] = ()
+    interrupted: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from contracts import auth, billing, fleet, ocpp, restart
+from contracts import auth, billing, calls, fleet, ocpp, restart
 from contracts.envelope import Message
 
 PARTITIONS = 12
@@ -71,7 +71,7 @@ AUTH_MEMBERSHIPS = Topic(
     key="group/user",
     kind=TopicKind.COMPACTED,
     writer=Service.AUTH,
-    readers=(Service.RESTART_ORCHESTRATOR, Service.PORTAL),
+    readers=(Service.BILLING, Service.FLEET, Service.RESTART_ORCHESTRATOR, Service.PORTAL),
     retention=None,
     messages=(auth.MembershipGranted, auth.MembershipEnded),
     about="The role of a person in a group.",
@@ -81,7 +81,7 @@ AUTH_SIGNING_KEYS = Topic(
     key="key id",
     kind=TopicKind.COMPACTED,
     writer=Service.AUTH,
-    readers=(Service.BILLING, Service.FLEET, Service.PORTAL),
+    readers=(Service.BILLING, Service.FLEET, Service.OCPP_BRIDGE, Service.PORTAL),
     retention=None,
     messages=(auth.SigningKeyPublished, auth.SigningKeyRetired),
     about="The public keys of access tokens.",
@@ -117,6 +117,16 @@ FLEET_CREDENTIALS = Topic(
     about="How each charger proves who it is. Verifiers only, and only the bridge may read them.",
     confidential=True,
 )
+FLEET_RESTART_POLICIES = Topic(
+    name="fleet.restart-policies.v1",
+    key="group",
+    kind=TopicKind.COMPACTED,
+    writer=Service.FLEET,
+    readers=(Service.RESTART_ORCHESTRATOR,),
+    retention=None,
+    messages=(fleet.RestartPolicySet,),
+    about="What a group allows when a soft restart brings nothing.",
+)
 OCPP_CONNECTIVITY = Topic(
     name="ocpp.connectivity.v1",
     key="charger",
@@ -142,6 +152,7 @@ OCPP_OBSERVATIONS = Topic(
         ocpp.TransactionEnded,
         ocpp.SecurityEventReported,
         ocpp.FirmwareStatusReported,
+        ocpp.ConnectionRefused,
     ),
     about="What chargers say of themselves.",
 )
@@ -162,7 +173,7 @@ OCPP_COMMANDS = Topic(
     writer=Service.RESTART_ORCHESTRATOR,
     readers=(Service.OCPP_BRIDGE,),
     retention=_SHORT,
-    messages=(ocpp.ResetCharger,),
+    messages=(ocpp.ResetCharger, ocpp.ProbeCharger),
     about="What chargers are to be told. Each command says until when it may be carried out.",
 )
 OCPP_ANSWERS = Topic(
@@ -180,6 +191,7 @@ OCPP_ANSWERS = Topic(
         ocpp.ResetUnsupported,
         ocpp.ResetUnanswered,
         ocpp.ResetNotDelivered,
+        ocpp.ChargerProbed,
     ),
     about="What became of each command.",
 )
@@ -188,10 +200,52 @@ RESTART_ATTEMPTS = Topic(
     key="charger",
     kind=TopicKind.RETAINED,
     writer=Service.RESTART_ORCHESTRATOR,
-    readers=(Service.PORTAL,),
+    readers=(Service.OCPP_BRIDGE, Service.PORTAL),
     retention=timedelta(days=400),
     messages=(restart.AttemptMoved,),
     about="Every move of every attempt, with its evidence: the record from which any view can be rebuilt.",
+)
+RESTART_DURATIONS = Topic(
+    name="restart.durations.v1",
+    key="model/firmware",
+    kind=TopicKind.COMPACTED,
+    writer=Service.RESTART_ORCHESTRATOR,
+    readers=(Service.PORTAL,),
+    retention=None,
+    messages=(restart.DurationsLearned,),
+    about="How long restarts usually take, per model and firmware.",
+)
+OCPP_CALLS = Topic(
+    name="ocpp.calls.v1",
+    key="charger",
+    kind=TopicKind.SHORT,
+    writer=Service.PORTAL,
+    readers=(Service.OCPP_BRIDGE,),
+    retention=_SHORT,
+    messages=(calls.CallCharger, calls.RotatePassword),
+    about="OCPP calls that operators make, other than restarts. Each says until when it may be begun.",
+)
+OCPP_CALL_RESULTS = Topic(
+    name="ocpp.call-results.v1",
+    key="charger",
+    kind=TopicKind.SHORT,
+    writer=Service.OCPP_BRIDGE,
+    readers=(Service.PORTAL,),
+    retention=_SHORT,
+    messages=(calls.CallAnswered, calls.CallFailed, calls.PasswordRotated),
+    about="What came of operators' calls.",
+    confidential=True,
+)
+OCPP_CREDENTIAL_CHANGES = Topic(
+    name="ocpp.credential-changes.v1",
+    key="charger",
+    kind=TopicKind.RETAINED,
+    writer=Service.OCPP_BRIDGE,
+    readers=(Service.FLEET,),
+    retention=_RETAINED,
+    messages=(calls.PasswordAccepted,),
+    about="Passwords that chargers accepted over OCPP. Verifiers only, and only fleet may read them.",
+    confidential=True,
 )
 
 ALL = (
@@ -207,5 +261,10 @@ ALL = (
     OCPP_COMMANDS,
     OCPP_ANSWERS,
     RESTART_ATTEMPTS,
+    RESTART_DURATIONS,
+    FLEET_RESTART_POLICIES,
+    OCPP_CALLS,
+    OCPP_CALL_RESULTS,
+    OCPP_CREDENTIAL_CHANGES,
 )
 BY_NAME = {topic.name: topic for topic in ALL}
