@@ -24,6 +24,7 @@ from chassis.health import Health
 from chassis.http import OPERATIONS, Problem, create_http, problem_response
 from chassis.kafka import KafkaConnection
 from chassis.metrics import Metrics
+from chassis.operations import OperationsAccess, nothing_here
 from chassis.outbox import Outbox
 from chassis.publisher import Publisher, PublishFailedError
 from chassis.relay import Relay
@@ -57,6 +58,7 @@ class Service:
         name: the folder name, with hyphens; the import name and the schema have underscores.
         settings: of this process.
         metadata: the service's tables; None for a service without a database.
+        public: its port is open to the world, to which health and metrics are then not shown.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Service:
         *,
         clock: WakingClock | None = None,
         http_options: Mapping[str, Any] | None = None,
+        public: bool = False,
     ) -> None:
         self.name = name
         self.import_name = name.replace("-", "_")
@@ -98,6 +101,7 @@ class Service:
         self._phase: str | None = "starting"
         self.health.add_ready("start", lambda: self._phase)
         self.server = HttpServer(self._answer, settings.http_host, settings.http_port)
+        self.operations = OperationsAccess(lambda: self.http, settings, public=public)
 
     @property
     def database(self) -> Database:
@@ -123,7 +127,7 @@ class Service:
         """Where handlers leave what is to be published."""
         if self._outbox is None:
             relay = self.relay
-            self._outbox = Outbox(self.import_name, wake=relay.wake, leading=lambda: relay.leading)
+            self._outbox = Outbox(self.import_name, wake=relay.wake, leading=lambda: relay.leading, offer=relay.offer)
         return self._outbox
 
     @property
@@ -237,6 +241,7 @@ class Service:
         self._running = True
         try:
             await self.server.start()
+            await self.operations.start()
             if self._database is not None or self.metadata is not None:
                 await self._start_database()
             await self._start_tables()
@@ -266,6 +271,7 @@ class Service:
         await cancel(self._pruning)
         steps: list[tuple[str, Step]] = [(getattr(step, "__qualname__", "step"), step) for step in self._on_close]
         steps.append(("HTTP server", self.server.stop))
+        steps.append(("operations server", self.operations.stop))
         if self._consumers is not None:
             steps.append(("consumers", self._consumers.stop))
         if self._timers is not None:
@@ -345,6 +351,9 @@ class Service:
             await asyncio.sleep(PRUNE_EVERY_S)
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.operations.hides(scope):
+            await nothing_here(scope, receive, send)
+            return
         if self._phase in {None, STOPPING} or scope["type"] != "http" or scope["path"] in OPERATIONS:
             await self.http(scope, receive, send)
             return

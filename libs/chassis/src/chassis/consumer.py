@@ -1,9 +1,9 @@
-"""The one way to subscribe: a consumer group per topic, whole batches, offsets committed after the work."""
+"""The one way to subscribe: a consumer group per topic, whole batches, offsets committed some time after the work."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any, Protocol
@@ -34,22 +34,43 @@ MAX_RECORDS = 200
 POLL_MS = 1000
 PAUSE_S = 1.0
 AT_ONCE = 4
-"""Partitions of one poll that are worked on at the same time."""
+"""Partitions of one poll that are worked on at the same time, where each is worked on by itself."""
+COMMIT_S = 1.0
+"""Offsets go to Kafka so often. The tables know what was handled: a record that comes again is recognised."""
+COMMIT_WITHIN_S = 2.0
 LOOK_S = 10.0
 """How often the distance to the end is measured."""
 DEAF_S = 60.0
 """Records wait and nothing went on for this long: the consumer has stopped without saying so."""
 
 
+class _Batch(KafkaAckableMessage):
+    """The records of one poll; the subscription commits them, together with those of other polls."""
+
+    def __init__(self, records: tuple[ConsumerRecord, ...], subscription: "Subscription") -> None:
+        super().__init__(
+            body=b"", raw_message=records, consumer=subscription.consumer, message_id="", correlation_id=""
+        )
+        self._subscription = subscription
+        self._records = records
+
+    async def ack(self) -> None:
+        if not self.committed:
+            await self._subscription.handled(self._records)
+        await super(KafkaAckableMessage, self).ack()
+
+
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
     """Remembers whether the group has answered: with no partition at all, perhaps, if there are more members."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, commit: Callable[[], Awaitable[None]]) -> None:
         self.topic = topic
         self.joined = False
+        self._commit = commit
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if revoked:
+            await self._commit()
             log.info("partitions taken back", topic=self.topic, partitions=sorted(tp.partition for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -65,10 +86,13 @@ class Subscription:
         self.group = group
         self._kafka = kafka
         self._trouble: str | None = None
-        self._assignments = _Assignments(processor.topic.name)
+        self._assignments = _Assignments(processor.topic.name, self.commit)
         self._lag = 0
         self._measured_at: float | None = None
         self._limit = asyncio.Semaphore(AT_ONCE)
+        self._handled: dict[TopicPartition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._stopping = False
         subscriber = broker.subscriber(
             processor.topic.name,
             group_id=group,
@@ -101,15 +125,58 @@ class Subscription:
         self._trouble = None
         return tuple(record for records in polled.values() for record in records)
 
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """Kafka's side of this subscription; None until it is started."""
+        return self._subscriber.consumer
+
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         """The batch as FastStream needs it to acknowledge it; FastStream's own would choke on a header not UTF-8."""
-        return KafkaAckableMessage(
-            body=b"", raw_message=records, consumer=self._subscriber.consumer, message_id="", correlation_id=""
-        )
+        return _Batch(records, self)
+
+    async def handled(self, records: Sequence[ConsumerRecord]) -> None:
+        """Remembers that these need not be read again, and has Kafka told so within a second; at once at the end."""
+        for record in records:
+            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if self._stopping:
+            await self.commit()
+        elif self._committing is None or self._committing.done():
+            self._committing = background(self._commit_later(), f"commit-{self.group}")
+
+    async def stop(self) -> None:
+        """Gives back what is not begun, and commits what is handled; from now on at once."""
+        self._stopping = True
+        self.processor.stop()
+        await cancel(self._committing)
+        await self.commit()
+
+    async def _commit_later(self) -> None:
+        while self._handled:
+            await asyncio.sleep(COMMIT_S)
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Tells Kafka what is handled of the partitions that are still ours. What it does not take comes again."""
+        consumer = self.consumer
+        if consumer is None:
+            return
+        ours = consumer.assignment()
+        offsets = {place: offset for place, offset in self._handled.items() if place in ours}
+        self._handled = {}
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_WITHIN_S):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._handled = offsets | self._handled
+            log.info("offsets could not be committed yet", topic=self.processor.topic.name, why=repr(error))
 
     async def _on_batch(self, records: tuple[ConsumerRecord, ...]) -> None:
-        partitions = [list(run) for _, run in groupby(records, key=lambda record: record.partition)]
-        results = await asyncio.gather(*(self._process(run) for run in partitions), return_exceptions=True)
+        runs: list[Sequence[ConsumerRecord]] = [records]
+        if not self.processor.takes_all:
+            runs = [list(run) for _, run in groupby(records, key=lambda record: record.partition)]
+        results = await asyncio.gather(*(self._process(run) for run in runs), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if not failures:
             return
@@ -217,7 +284,7 @@ class Consumers:
         consumer: str | None = None,
         limit: DlqLimit | None = None,
     ) -> Subscription:
-        """Has the messages of each poll and partition applied in one transaction, together with a checkpoint.
+        """Has the messages of each poll applied in one transaction, together with checkpoints.
 
         For projections: there is no inbox, so the same message id may come twice if its writer repeated it; the
         handler guards by version. When a batch fails, its records are tried one by one. `locks` names what a batch is
@@ -251,8 +318,7 @@ class Consumers:
 
     async def stop(self) -> None:
         """Finishes the records at hand, commits, and leaves the groups. What was not begun is left to be read again."""
-        for subscription in self._subscriptions:
-            subscription.processor.stop()
+        await asyncio.gather(*(subscription.stop() for subscription in self._subscriptions))
         await cancel(self._watch)
         await self._broker.stop()
 

@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 import structlog
 from sqlalchemy import MetaData, event, exc, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 log = structlog.stdlib.get_logger(__name__)
@@ -24,6 +24,11 @@ NAMING_CONVENTION = {
 }
 
 _AFTER = "chassis.after_transaction"
+_COMMITTED = "chassis.after_commit"
+_DRIVER = "chassis.driver"
+
+FROZEN_AFTER = "15s"
+"""A process that is stopped, not dead, holds its locks and its leadership until PostgreSQL ends the connection."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -43,11 +48,50 @@ def after_transaction(session: AsyncSession, call: Callable[[], None]) -> None:
     session.info.setdefault(_AFTER, []).append(call)
 
 
+def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
+    """Calls `call` as soon as the session's transaction is committed. Not for use inside of a savepoint."""
+    session.info.setdefault(_COMMITTED, []).append(call)
+
+
+@event.listens_for(Session, "after_commit")
+def _note_commit(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.setdefault(_AFTER, []).extend(session.info.pop(_COMMITTED, ()))
+
+
 @event.listens_for(Session, "after_transaction_end")
 def _run_calls(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
+        session.info.pop(_DRIVER, None)
+        session.info.pop(_COMMITTED, None)
         for call in session.info.pop(_AFTER, ()):
             call()
+
+
+async def driver(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's own connection, in the session's transaction, for statements on the way of every message."""
+    known: asyncpg.Connection | None = session.info.get(_DRIVER)
+    if known is None:
+        raw = await (await session.connection()).get_raw_connection()
+        # The engine begins a transaction with its own first statement, and this may come before it.
+        engines: Any = raw.dbapi_connection
+        if engines._transaction is None:  # noqa: SLF001 it has no other way
+            await engines._start_transaction()  # noqa: SLF001
+        known = session.info[_DRIVER] = raw.driver_connection
+    assert known is not None  # noqa: S101 an open connection has a driver's
+    return known
+
+
+async def fetch(session: AsyncSession, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+    """Rows of a statement in PostgreSQL's own notation ($1, $2), with a third of the engine's work.
+
+    Raises sqlalchemy.exc.DBAPIError, as the engine would.
+    """
+    try:
+        rows: list[asyncpg.Record] = await (await driver(session)).fetch(statement, *arguments)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise exc.DBAPIError(statement, None, error, hide_parameters=True) from error
+    return rows
 
 
 def plain_url(url: str) -> str:
@@ -81,7 +125,12 @@ class Database:
     ) -> None:
         self.schema = schema
         self.dsn = plain_url(url)
-        self._server_settings = {"application_name": application_name, "search_path": schema, "timezone": "UTC"}
+        self._server_settings = {
+            "application_name": application_name,
+            "search_path": schema,
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": FROZEN_AFTER,
+        }
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
@@ -107,6 +156,12 @@ class Database:
         """A session inside one transaction: committed at the end, rolled back when the body raises."""
         async with self._sessions() as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement stands by itself: no round trips to begin and to end."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def dedicated(self, **server_settings: str) -> asyncpg.Connection:
         """A connection outside of the pool, for what must keep one: a lock held for long, a LISTEN."""

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import DateTime, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import outbox, timers
+from chassis.database import fetch
 from chassis.outbox import Outbox
 from chassis.timers import DEFAULT, Alarm, Timers
 from contracts.envelope import Envelope
 from contracts.topics import Topic
 
-_BOTH = text(f"with armed as ({timers.ARM}) {outbox.INSERT}").bindparams(
-    bindparam("dues", type_=ARRAY(DateTime(timezone=True)))
+_ALL = (
+    f"with forgotten as ({timers.forgetting(5, 6)}), armed as ({timers.arming(5, 7)}), added as ({outbox.INSERT}) "  # noqa: S608 constants
+    f"select array(select id from added order by id) as added, {outbox.STANDING} as standing"
 )
 
 
@@ -25,13 +25,15 @@ async def write(
     messages: Sequence[tuple[Topic, Envelope[Any]]],
     by: Timers,
     alarms: Sequence[Alarm],
+    settled: Sequence[str] = (),
     name: str = DEFAULT,
 ) -> None:
-    """`Outbox.add_all` and `Timers.arm_many` at once; each keeps its own promises."""
-    if not (messages and alarms):
-        await to.add_all(session, messages)
-        await by.arm_many(session, alarms, name=name)
+    """`Outbox.add_all`, `Timers.arm_many` and `Timers.forget` at once; each keeps its own promises."""
+    if not (messages or alarms or settled):
         return
-    await session.execute(_BOTH, outbox.rows(messages) | timers.rows(alarms, name))
-    await to.added(session)
-    by.armed(session, alarms)
+    written = outbox.records(messages)
+    (row,) = await fetch(session, _ALL, *outbox.columns(written), name, list(settled), *timers.columns(alarms, name))
+    if written:
+        await to.added(session, written, row["added"], row["standing"])
+    if alarms:
+        by.armed(session, alarms)

@@ -1,4 +1,4 @@
-"""What happens to the records of one partition: decode, claim, handle, commit; or keep aside, or try again."""
+"""What happens to the records of a topic: decode, claim, handle, commit; or keep aside, or try again."""
 
 import asyncio
 import time
@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord
-from sqlalchemy import exc, text
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis import dead_letters, inbox
-from chassis.database import Database
+from chassis import dead_letters, failpoints, inbox
+from chassis.database import Database, fetch
 from chassis.dead_letters import BadMessage, DlqGuard, DlqLimit, TooManyDeadLettersError
 from chassis.metrics import Metrics
 from chassis.tasks import delays, wait_for
@@ -35,21 +35,36 @@ PATIENCE_S = 60.0
 """How long a record is tried before its batch is given back to be read again. Both together are well below the five
 minutes after which Kafka takes the partitions away from a member that does not poll."""
 
-_MOVE_CHECKPOINT = text(
-    "with before as (select next_offset from checkpoints "
-    "where consumer = :consumer and topic = :topic and partition = :partition for update), "
-    "moved as (insert into checkpoints as checkpoint (consumer, topic, partition, next_offset) "
-    "values (:consumer, :topic, :partition, :next_offset) on conflict (consumer, topic, partition) "
-    "do update set next_offset = greatest(checkpoint.next_offset, excluded.next_offset), "
-    "updated_at = clock_timestamp()), "
-    "locked as materialized (select pg_advisory_xact_lock(lock) from ("
-    "select distinct hashtextextended(name, 0) as lock from unnest(cast(:locks as text[])) as name order by 1"
-    ") as locks) "
-    "select (select next_offset from before), (select count(*) from locked)"
-)
-"""Moves it forward, tells where it was, and locks what the batch is about: one round trip before the handler, in the
-handler's transaction. Locks are taken in one order, so that two batches never wait for each other; what is read after
-this statement is what others had committed when the locks were ours."""
+_MOVE_CHECKPOINTS = """
+    with before as (
+        select partition, next_offset from checkpoints
+         where consumer = $1 and topic = $2 and partition = any($3::int[]) order by partition for update
+    ), moved as (
+        insert into checkpoints as checkpoint (consumer, topic, partition, next_offset)
+        select $1, $2, partition, next_offset from unnest($3::int[], $4::bigint[]) as row (partition, next_offset)
+         order by partition
+            on conflict (consumer, topic, partition) do update
+           set next_offset = greatest(checkpoint.next_offset, excluded.next_offset), updated_at = clock_timestamp()
+    ), locked as materialized (
+        select pg_advisory_xact_lock(lock) from (
+            select distinct hashtextextended(name, 0) as lock from unnest($5::text[]) as name order by 1
+        ) as locks
+    )
+    select array(select partition from before) as partitions, array(select next_offset from before) as offsets,
+           (select count(*) from locked) as locks
+"""
+"""Moves them forward, tells where they were, and locks what the batch is about: one round trip before the handler,
+in the handler's transaction. Locks are taken in one order, so that two batches never wait for each other; what is read
+after this statement is what others had committed when the locks were ours."""
+
+
+def _about_batch(consumer: str, batch: Sequence[Envelope[Any]]) -> str:
+    return ", ".join(f"{consumer} {said.type} {said.data.key()}" for said in batch)
+
+
+def _is_before(said: Envelope[Any], applied: dict[int, int]) -> bool:
+    where = said.position
+    return where is not None and where.offset < applied.get(where.partition, 0)
 
 
 class GiveBackError(Exception):
@@ -112,8 +127,13 @@ class Processor:
         """Makes `process` give back what it has not begun, at once."""
         self._stopping.set()
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether `process` wants the records of all partitions at once; otherwise those of one at a time."""
+        return self._handle_batch is not None
+
     async def process(self, records: Sequence[ConsumerRecord]) -> None:
-        """Handles records of one partition, in order. Raises GiveBackError when they are to be read again."""
+        """Handles records, in order within each partition. Raises GiveBackError when they are to be read again."""
         self._metrics.consumed.labels(self.topic.name).inc(len(records))
         if self._handle_batch is not None:
             await self._process_together(records, self._handle_batch)
@@ -159,20 +179,20 @@ class Processor:
         self._guard(record).good(record.offset)
 
     async def _process_together(self, records: Sequence[ConsumerRecord], handle_batch: HandleBatch) -> None:
-        """All records in one transaction with the checkpoint; one by one, where that fails, to find the bad one."""
-        known: list[tuple[ConsumerRecord, Envelope[Message]]] = []
+        """All records in one transaction with the checkpoints; one by one, where that fails, to find the bad one."""
+        known: list[Envelope[Message]] = []
         clean = True
         for record in records:
             match self._decode(record):
                 case Known(envelope):
-                    known.append((record, envelope))
+                    known.append(envelope)
                 case Unknown(type=name):
                     self._skip_unknown(name, record)
                 case Undecodable():
                     clean = False
         if clean and not self._stopping.is_set():
             try:
-                await self._apply(records[-1], [envelope for _, envelope in known], handle_batch, first=records[0])
+                await self._apply(records, known, handle_batch)
             except Exception as error:  # noqa: BLE001 one by one says which record it is, and waits if it is none
                 self._metrics.retried.labels(self.topic.name).inc()
                 log.warning("a batch failed, its records are tried one by one", topic=self.topic.name, why=repr(error))
@@ -182,16 +202,27 @@ class Processor:
                 self.trouble = None
                 self.moved_at = time.monotonic()
                 return
+        partitions: dict[int, list[ConsumerRecord]] = {}
+        for record in records:
+            partitions.setdefault(record.partition, []).append(record)
+        results = await asyncio.gather(
+            *(self._one_by_one(run, handle_batch) for run in partitions.values()), return_exceptions=True
+        )
+        for result in results:
+            if result is not None:
+                raise result
+        self.trouble = None
+
+    async def _one_by_one(self, records: Sequence[ConsumerRecord], handle_batch: HandleBatch) -> None:
         for record in records:
             await self._with_patience(record, partial(self._apply_one, record, handle_batch))
-        self.trouble = None
 
     async def _apply_one(self, record: ConsumerRecord, handle_batch: HandleBatch) -> None:
         match self._decode(record):
             case Known(envelope):
                 with self._about(envelope, record):
                     try:
-                        await self._apply(record, [envelope], handle_batch, first=record)
+                        await self._apply([record], [envelope], handle_batch)
                     except BadMessage as error:
                         await self._keep_aside(record, "refused", f"{envelope.type}: {error}", checkpoint=True)
                     except exc.DBAPIError as error:
@@ -202,37 +233,36 @@ class Processor:
                     else:
                         self._guard(record).good(record.offset)
             case Unknown():
-                await self._apply(record, [], handle_batch, first=record)
+                await self._apply([record], [], handle_batch)
             case Undecodable(why):
                 await self._keep_aside(record, "undecodable", why, checkpoint=True)
 
     async def _apply(
-        self,
-        last: ConsumerRecord,
-        envelopes: list[Envelope[Message]],
-        handle_batch: HandleBatch,
-        *,
-        first: ConsumerRecord,
+        self, records: Sequence[ConsumerRecord], envelopes: list[Envelope[Message]], handle_batch: HandleBatch
     ) -> None:
         began = time.perf_counter()
-        place = {"consumer": self.consumer, "topic": last.topic, "partition": last.partition}
         async with self._database.begin() as session:
             locks = list(self._locks(envelopes)) if self._locks is not None else []
-            moved = await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": last.offset + 1, "locks": locks})
-            next_offset = moved.scalar_one()
-            fresh = envelopes
-            if next_offset is not None and first.offset < next_offset:
-                fresh = [
-                    envelope
-                    for envelope in envelopes
-                    if envelope.position is not None and envelope.position.offset >= next_offset
-                ]
-                self._metrics.duplicates.labels(self.topic.name).inc(len(envelopes) - len(fresh))
+            applied = await self._move_checkpoints(session, records, locks)
+            fresh = [said for said in envelopes if not _is_before(said, applied)]
+            self._metrics.duplicates.labels(self.topic.name).inc(len(envelopes) - len(fresh))
             if fresh:
                 await handle_batch(session, fresh)
+            failpoints.reach(failpoints.HANDLED, partial(_about_batch, self.consumer, fresh))
+        failpoints.reach(failpoints.COMMITTED, partial(_about_batch, self.consumer, fresh))
         self._metrics.handling.labels(self.topic.name).observe(time.perf_counter() - began)
         for envelope in fresh:
             self._metrics.handled.labels(self.topic.name, envelope.type).inc()
+
+    async def _move_checkpoints(
+        self, session: AsyncSession, records: Sequence[ConsumerRecord], locks: Sequence[str]
+    ) -> dict[int, int]:
+        """Claims these records for the session's transaction; returns up to where their partitions were applied."""
+        ends = {record.partition: record.offset + 1 for record in records}
+        (row,) = await fetch(
+            session, _MOVE_CHECKPOINTS, self.consumer, records[0].topic, list(ends), list(ends.values()), locks
+        )
+        return dict(zip(row["partitions"], row["offsets"], strict=True))
 
     async def _with_patience(self, record: ConsumerRecord, attempt: Callable[[], Awaitable[None]]) -> None:
         give_back_at = time.monotonic() + self._patience
@@ -270,8 +300,7 @@ class Processor:
         async with self._database.begin() as session:
             await dead_letters.add(session, consumer=self.consumer, record=record, reason=why)
             if checkpoint:
-                place = {"consumer": self.consumer, "topic": record.topic, "partition": record.partition}
-                await session.execute(_MOVE_CHECKPOINT, place | {"next_offset": record.offset + 1, "locks": []})
+                await self._move_checkpoints(session, [record], [])
         self._metrics.dead_lettered.labels(self.topic.name, kind).inc()
         log.error(
             "a record is kept aside",

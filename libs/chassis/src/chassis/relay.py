@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import asyncpg
 import orjson
@@ -14,10 +15,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from chassis.database import Database
+from chassis import failpoints
+from chassis.database import FROZEN_AFTER, Database
 from chassis.kafka import KafkaConnection, discard_producer
 from chassis.metrics import Metrics
-from chassis.outbox import channel
+from chassis.outbox import LOOK_BACK, Row, channel
 from chassis.tasks import background, cancel, delays, wait_for
 from contracts import topics
 from contracts.topics import TopicKind
@@ -32,6 +34,8 @@ LOOK_AGAIN_S = 5.0
 TAKE_OVER_S = 1.0
 SWEEP_S = 0.1
 """Published rows are deleted together, so often: never while the message that they caused is on its way."""
+NEWS_LATER_S = 0.01
+"""What is said beside a command waits so long: whoever reads it works on the cores that the command needs now."""
 OVERDUE_S = 5.0
 
 COMMANDS = frozenset(topic.name for topic in topics.ALL if topic.kind is TopicKind.SHORT)
@@ -46,20 +50,12 @@ _DEPTH = (
 
 
 @dataclass(slots=True)
-class _Row:
-    id: int
-    key: bytes
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-
-
-@dataclass(slots=True)
 class _Lane:
     """What waits for one partition. At most one batch of a lane is on its way: order survives any failure."""
 
     topic: str
     partition: int
-    rows: deque[_Row] = field(default_factory=deque)
+    rows: deque[Row] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
@@ -86,10 +82,13 @@ class Relay:
         self._later: set[asyncio.Task[None]] = set()
         self._sending: set[int] = set()
         self._published: list[int] = []
+        self._swept: frozenset[int] = frozenset()
+        self._producer: AIOKafkaProducer | None = None
         self._failure: Exception | None = None
         self._look = True
         self._moved_at = 0.0
         self._partition = DefaultPartitioner()
+        self._partitions: dict[str, list[int]] = {}
 
     @property
     def leading(self) -> bool:
@@ -100,6 +99,30 @@ class Relay:
         """Says that there may be new rows."""
         self._look = True
         self._wake.set()
+
+    def offer(self, rows: Sequence[Row], standing: Sequence[int]) -> None:
+        """Takes rows that were just committed; reads them itself where taking them could change an order.
+
+        Order matters within a key, and whoever writes of a key excludes others who do. So whatever must go before
+        these rows stood in the outbox when they were written, or was published already. If all of what stood there is
+        known here, it is on its way, and these rows follow it in their lane. If not, another process has written some
+        of it, perhaps of the same key, and all is read in order.
+        """
+        producer = self._producer
+        known = producer is not None and self._failure is None and self._holds(standing)
+        if producer is None or not known or len(self._sending) + len(self._published) >= MAX_HELD:
+            self.wake()
+            return
+        if any(row.topic not in self._partitions for row in rows):
+            self.wake()
+            return
+        self._dispatch(producer, rows)
+
+    def _holds(self, standing: Sequence[int]) -> bool:
+        if len(standing) >= LOOK_BACK:
+            return False
+        unknown = [number for number in standing if number not in self._sending and number not in self._swept]
+        return not unknown or set(self._published).issuperset(unknown)
 
     def trouble(self) -> str | None:
         """Why nothing is being published, in words; None when all is well. A readiness check."""
@@ -127,7 +150,8 @@ class Relay:
             began = time.monotonic()
             try:
                 # A lost delete only publishes again, so nothing here needs to wait for the disk.
-                connection = await self._database.dedicated(synchronous_commit="off")
+                # It speaks every few seconds; silent for longer it is frozen, and another process is to lead.
+                connection = await self._database.dedicated(synchronous_commit="off", idle_session_timeout=FROZEN_AFTER)
                 await connection.add_listener(channel(self._database.schema), self._on_notify)
                 connection.add_termination_listener(self._on_disconnected)
                 await self._stand_by(connection)
@@ -175,6 +199,7 @@ class Relay:
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         self._lanes, self._sending, self._published, self._failure = {}, set(), [], None
+        self._swept, self._partitions = frozenset(), {}
         self._look = True
         producer = self._kafka.idempotent_producer()
         try:
@@ -183,9 +208,10 @@ class Relay:
             self._metrics.outbox_leading.set(1)
             log.info("publishing the outbox")
             self._trouble = None
+            self._producer = producer
             await self._publish(connection, producer)
         finally:
-            self._leading = False
+            self._leading, self._producer = False, None
             for later in list(self._later):
                 await cancel(later)
             for lane in self._lanes.values():
@@ -203,42 +229,45 @@ class Relay:
             now = time.monotonic()
             if (self._look or now >= look_at) and len(self._sending) + len(self._published) < MAX_HELD:
                 self._look = False
-                rows = await connection.fetch(_NEXT, [*self._sending, *self._published], PAGE)
-                await self._dispatch(producer, rows)
+                found = await connection.fetch(_NEXT, [*self._sending, *self._published], PAGE)
+                rows = [_row(each) for each in found]
+                for topic in {row.topic for row in rows} - self._partitions.keys():
+                    self._partitions[topic] = sorted(await producer.partitions_for(topic))
+                # Some may have been offered while they were read.
+                self._dispatch(producer, [row for row in rows if not self._holds([row.id])])
                 self._look = self._look or len(rows) == PAGE
                 look_at = now + LOOK_AGAIN_S
             elif self._published and (now >= sweep_at or self._stopping or len(self._published) >= PAGE):
                 gone, self._published = self._published, []
+                self._swept = frozenset(gone)
                 await connection.execute(_DELETE, gone)
                 sweep_at = now + SWEEP_S
             elif self._stopping and not self._sending:
                 return
             elif now >= measure_at:
-                await self._measure(connection)
+                await self._measure(connection, producer)
                 measure_at = now + LOOK_AGAIN_S
             else:
                 until = min(look_at, measure_at, sweep_at) if self._published else min(look_at, measure_at)
                 await wait_for(self._wake, at_most=until - now)
         raise self._failure
 
-    async def _dispatch(self, producer: AIOKafkaProducer, rows: Iterable[asyncpg.Record]) -> None:
+    def _dispatch(self, producer: AIOKafkaProducer, rows: Iterable[Row]) -> None:
         """Hands rows to the lanes of their partitions. Commands overtake news: a charger waits for them."""
         if not self._sending:
             self._moved_at = time.monotonic()
         commands: list[_Lane] = []
         news: list[_Lane] = []
         for row in rows:
-            topic, key = row["topic"], row["key"]
-            partitions = sorted(await producer.partitions_for(topic))
-            partition = self._partition(key, partitions, partitions)
-            lane = self._lanes.get((topic, partition))
+            partitions = self._partitions[row.topic]
+            place = row.topic, self._partition(row.key, partitions, partitions)
+            lane = self._lanes.get(place)
             if lane is None:
-                lane = self._lanes[topic, partition] = _Lane(topic, partition)
-            headers = [(name, value.encode()) for name, value in orjson.loads(row["headers"])]
-            lane.rows.append(_Row(row["id"], key, row["value"], headers))
-            self._sending.add(row["id"])
+                lane = self._lanes[place] = _Lane(*place)
+            lane.rows.append(row)
+            self._sending.add(row.id)
             if lane.task is None:
-                (commands if topic in COMMANDS else news).append(lane)
+                (commands if row.topic in COMMANDS else news).append(lane)
         self._begin(producer, commands)
         if commands and news:
             later = background(self._begin_after(producer, commands, news), "outbox-news")
@@ -254,22 +283,26 @@ class Relay:
 
     async def _begin_after(self, producer: AIOKafkaProducer, commands: list[_Lane], news: list[_Lane]) -> None:
         await asyncio.gather(*(lane.task for lane in commands if lane.task is not None), return_exceptions=True)
+        await asyncio.sleep(NEWS_LATER_S)
         self._begin(producer, news)
 
     async def _drain(self, producer: AIOKafkaProducer, lane: _Lane) -> None:
         try:
             while lane.rows:
                 batch = producer.create_batch()
-                taken: list[int] = []
+                taken: list[Row] = []
                 while lane.rows and self._append(batch, lane.rows[0]):
-                    taken.append(lane.rows.popleft().id)
+                    taken.append(lane.rows.popleft())
+                about = partial(_about, lane.topic, taken)
+                failpoints.reach(failpoints.RELAY_READ, about)
                 began = time.monotonic()
                 await (await producer.send_batch(batch, lane.topic, partition=lane.partition))
                 self._moved_at = time.monotonic()
                 self._metrics.publishing.labels(lane.topic).observe(self._moved_at - began)
                 self._metrics.published.labels(lane.topic).inc(len(taken))
-                self._sending.difference_update(taken)
-                self._published.extend(taken)
+                failpoints.reach(failpoints.RELAY_PUBLISHED, about)
+                self._sending.difference_update(row.id for row in taken)
+                self._published.extend(row.id for row in taken)
                 self._wake.set()
         except Exception as error:  # noqa: BLE001 whatever it is, the relay starts over from the table
             self._failure = self._failure or error
@@ -278,10 +311,12 @@ class Relay:
             lane.task = None
 
     @staticmethod
-    def _append(batch: BatchBuilder, row: _Row) -> bool:
+    def _append(batch: BatchBuilder, row: Row) -> bool:
         return batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers) is not None
 
-    async def _measure(self, connection: asyncpg.Connection) -> None:
+    async def _measure(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
+        for topic in self._partitions:
+            self._partitions[topic] = sorted(await producer.partitions_for(topic))
         depth = await connection.fetchrow(_DEPTH, self._published)
         self._metrics.outbox_waiting.set(depth["waiting"])
         self._metrics.outbox_oldest.set(max(0.0, depth["oldest"] or 0.0))
@@ -294,6 +329,15 @@ class Relay:
         if not self._leading or not self._sending or silent < OVERDUE_S:
             return None
         return f"Kafka has acknowledged nothing for {silent:.0f} s; {len(self._sending)} messages are on their way"
+
+
+def _row(found: asyncpg.Record) -> Row:
+    headers = [(name, value.encode()) for name, value in orjson.loads(found["headers"])]
+    return Row(found["id"], found["topic"], found["key"], found["value"], headers)
+
+
+def _about(topic: str, rows: Iterable[Row]) -> str:
+    return ", ".join(f"{topic} {row.key.decode(errors='replace')}" for row in rows)
 
 
 async def _close(connection: asyncpg.Connection) -> None:

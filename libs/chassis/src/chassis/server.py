@@ -23,12 +23,13 @@ class _Embedded(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves an ASGI app. Port 0 takes a free one, which `port` tells after `start`."""
+    """Serves an ASGI app. Port 0 takes a free one, which `port` tells after `start`; `variable` is who chose it."""
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    def __init__(self, app: Any, host: str, port: int, *, variable: str = "HTTP_PORT") -> None:
         self.host = host
         self.port = port
         self._app = app
+        self._variable = variable
         self._server: _Embedded | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -38,7 +39,8 @@ class HttpServer:
             listener = socket.create_server((self.host, self.port), backlog=2048, reuse_port=False)
         except OSError as error:
             raise AddressInUseError(
-                f"HTTP can't listen on {self.host}:{self.port} ({error.strerror}): stop what uses it, or set HTTP_PORT"
+                f"HTTP can't listen on {self.host}:{self.port} ({error.strerror}): "
+                f"stop what uses it, or set {self._variable}"
             ) from error
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(

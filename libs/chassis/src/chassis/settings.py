@@ -26,6 +26,7 @@ class ServiceSettings(BaseSettings):
     kafka_tls: bool = Field(default=False, validation_alias="KAFKA_TLS")
     http_host: str = Field(default="127.0.0.1", validation_alias="HTTP_HOST")
     http_port: int = Field(default=0, ge=0, le=65535, validation_alias="HTTP_PORT")
+    operations_port: int | None = Field(default=None, ge=0, le=65535, validation_alias="OPERATIONS_PORT")
     log_level: str = Field(default="INFO", validation_alias="LOG_LEVEL")
     log_format: Literal["json", "console"] = Field(default="json", validation_alias="LOG_FORMAT")
     instance_id: str | None = Field(default=None, validation_alias="INSTANCE_ID")

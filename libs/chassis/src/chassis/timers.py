@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import DateTime, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import DateTime, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.clock import WakingClock
-from chassis.database import Database, after_transaction, json_text
+from chassis.database import Database, after_transaction, fetch, json_text
 from chassis.metrics import Metrics
 from chassis.tasks import background, cancel, delays
 from chassis.trace import span
@@ -27,14 +27,31 @@ LOOK_AGAIN_S = 5.0
 LONGEST_BACKOFF_S = 60.0
 DEFAULT = "default"
 
-ARM = (
-    "insert into timers (name, key, due, payload, try_at) "
-    "select cast(:name as text), key, due, cast(body as jsonb), due from unnest("
-    "cast(:alarms as text[]), cast(:dues as timestamptz[]), cast(:payloads as text[])) as row (key, due, body) "
-    "on conflict (name, key) do update set due = excluded.due, payload = excluded.payload, "
-    "try_at = excluded.try_at, failures = 0"
-)
-_ARM = text(ARM).bindparams(bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
+
+def arming(name: int, first: int) -> str:
+    """The statement that arms timers: the number of the parameter that names them, and of the first of `columns`."""
+    return (
+        "insert into timers (name, key, due, payload, try_at) "  # noqa: S608 numbers of parameters
+        f"select ${name}::text, key, due, body::jsonb, due "
+        f"from unnest(${first}::text[], ${first + 1}::timestamptz[], ${first + 2}::text[]) as row (key, due, body) "
+        "on conflict (name, key) do update set due = excluded.due, payload = excluded.payload, "
+        "try_at = excluded.try_at, failures = 0"
+    )
+
+
+def forgetting(name: int, keys: int) -> str:
+    """The statement that forgets timers, by the numbers of its parameters.
+
+    One that is going off at this moment is let be: who waits for it here could be waited for by its handler.
+    """
+    return (
+        f"delete from timers where name = ${name}::text and key in ("  # noqa: S608 numbers of parameters
+        f"select key from timers where name = ${name}::text and key = any(${keys}::text[]) for update skip locked)"
+    )
+
+
+_ARM = arming(1, 2)
+_FORGET = forgetting(1, 2)
 _TAKE = text(
     "select name, key, due, payload, failures from timers where try_at <= :now and name = any(:names) "
     "order by try_at limit 1 for update skip locked"
@@ -81,7 +98,7 @@ TimerHandler = Callable[[AsyncSession, Timer], Awaitable[None]]
 class Timers:
     """Arms timers inside a handler's transaction, and calls their handlers when they are due.
 
-    There is no way to cancel one: whoever handles it looks whether the state that it waited for is still there.
+    There is no sure way to cancel one: whoever handles it looks whether the state that it waited for is still there.
     """
 
     def __init__(self, database: Database, clock: WakingClock, metrics: Metrics) -> None:
@@ -111,8 +128,16 @@ class Timers:
     async def arm_many(self, session: AsyncSession, alarms: Sequence[Alarm], *, name: str = DEFAULT) -> None:
         """`arm` for several timers of one name in one round trip; of the same key the last counts."""
         if alarms:
-            await session.execute(_ARM, rows(alarms, name))
+            await fetch(session, _ARM, name, *columns(alarms, name))
             self.armed(session, alarms)
+
+    async def forget(self, session: AsyncSession, keys: Sequence[str], *, name: str = DEFAULT) -> None:
+        """Removes timers that nobody waits for any more, so that they need not go off for nothing.
+
+        No promise: one that is going off already does so, and its handler looks, as ever, whether it still matters.
+        """
+        if keys:
+            await fetch(session, _FORGET, name, list(keys))
 
     def armed(self, session: AsyncSession, alarms: Sequence[Alarm]) -> None:
         """Has the loop look at the timers when the session's transaction has ended."""
@@ -169,8 +194,8 @@ class Timers:
         """Finds out when the next timer is due, and starts workers for those that are."""
         now = self._clock.now()
         self._moment = now + timedelta(days=1)  # arm may bring it forward while the query runs
-        async with self._database.begin() as session:
-            row = (await session.execute(_NEXT, {"now": now})).one()
+        async with self._database.reading() as connection:
+            row = (await connection.execute(_NEXT, {"now": now})).one()
         if row.next is not None:
             self._moment = min(self._moment, row.next)
         self._metrics.timers_due.set(row.due)
@@ -227,15 +252,14 @@ class Timers:
         after_transaction(session, lambda: self._armed(try_at))
 
 
-def rows(alarms: Sequence[Alarm], name: str) -> dict[str, Any]:
-    """The parameters of `ARM`; of the same key the last alarm counts. Raises ValueError for a due without a zone."""
+def columns(alarms: Sequence[Alarm], name: str) -> tuple[list[str], list[datetime], list[str]]:
+    """The parameters of `arming`; of the same key the last alarm counts. Raises ValueError for a due without a zone."""
     last = {alarm.key: alarm for alarm in alarms}
     for alarm in last.values():
         if alarm.due.tzinfo is None:
             raise ValueError(f"timer {name}/{alarm.key}: due must have a time zone")
-    return {
-        "name": name,
-        "alarms": list(last),
-        "dues": [alarm.due for alarm in last.values()],
-        "payloads": [json_text(alarm.payload) for alarm in last.values()],
-    }
+    return (
+        list(last),
+        [alarm.due for alarm in last.values()],
+        [json_text(alarm.payload) for alarm in last.values()],
+    )
