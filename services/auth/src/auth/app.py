@@ -1,17 +1,19 @@
 """Composes auth: settings, tables, keys and what it serves."""
 
+from datetime import timedelta
+
 from auth.groups import Groups
 from auth.login import Login
-from auth.login_limit import LoginLimit
 from auth.own_keys import OwnKeys
 from auth.passwords import Passwords
-from auth.routes import login_routes, operator_routes
+from auth.routes import login_routes, people_routes
 from auth.settings import Settings
 from auth.signing_keys import TIMER, SigningKeyLockedError, SigningKeys
 from auth.tables import metadata
 from auth.users import NotTheOperatorError, User, Users
 from chassis.app import CannotStartError, Service
 from chassis.clock import WakingClock
+from chassis.limits import MovingWindow
 from contracts import topics
 
 OPERATOR_NAME = "Platform operator"
@@ -33,7 +35,7 @@ def build(
         users,
         passwords,
         keys,
-        LoginLimit(service.clock, tries=settings.login_tries_per_minute),
+        MovingWindow(service.clock, settings.login_tries_per_minute, timedelta(minutes=1)),
         clock=service.clock,
         token_lifetime=settings.token_lifetime,
     )
@@ -52,7 +54,7 @@ def build(
     service.timers.on_due(keys.retire, name=TIMER)
     service.http.state.keyring = own_keys.ring
     service.http.include_router(login_routes(login))
-    service.http.include_router(operator_routes(service.database, users, groups, passwords, own_keys))
+    service.http.include_router(people_routes(service.database, users, groups, passwords, own_keys))
     return service
 
 

@@ -12,6 +12,8 @@ from auth.said import said
 from auth.tables import groups, memberships, users
 from chassis.clock import Clock
 from chassis.outbox import Outbox
+from chassis.rights import EVERY_ROLE, MANAGING_ROLES, check
+from chassis.tokens import Person
 from contracts import topics
 from contracts.auth import GroupDefined, MembershipEnded, MembershipGranted
 from contracts.words import Role
@@ -55,9 +57,12 @@ class Groups:
         self._outbox = outbox
         self._clock = clock
 
-    async def page(self, session: AsyncSession, *, after: str, limit: int) -> Sequence[Group]:
-        """Groups in the order of their ids, from the one that follows `after`."""
+    async def page(self, session: AsyncSession, person: Person, *, after: str, limit: int) -> Sequence[Group]:
+        """The person's groups, all of them for an operator, in the order of their ids, from what follows `after`."""
         query = select(groups).where(groups.c.group_id > after).order_by(groups.c.group_id).limit(limit)
+        if not person.operator:
+            mine = memberships.c.user_id == person.user_id, memberships.c.role.is_not(None)
+            query = query.where(groups.c.group_id.in_(select(memberships.c.group_id).where(*mine)))
         return [Group(row.group_id, row.name) for row in await session.execute(query)]
 
     async def define(self, session: AsyncSession, group: Group) -> bool:
@@ -76,8 +81,9 @@ class Groups:
             await self._outbox.add(session, topics.AUTH_GROUPS, [message])
         return version == 1
 
-    async def members(self, session: AsyncSession, group_id: str) -> Sequence[Member]:
-        """Everyone in the group, by user id. Raises UnknownError."""
+    async def members(self, session: AsyncSession, person: Person, group_id: str) -> Sequence[Member]:
+        """Everyone in the group, by user id, for one of them. Raises UnknownError, and Problem like `grant`."""
+        await self._require(session, person, group_id, EVERY_ROLE)
         if await session.scalar(select(groups.c.group_id).where(groups.c.group_id == group_id)) is None:
             raise UnknownError("group", group_id)
         query = (
@@ -88,12 +94,15 @@ class Groups:
         )
         return [Member(row.group_id, row.user_id, row.name, Role(row.role)) for row in await session.execute(query)]
 
-    async def grant(self, session: AsyncSession, group_id: str, user_id: str, role: Role) -> tuple[Member, bool]:
+    async def grant(
+        self, session: AsyncSession, person: Person, group_id: str, user_id: str, role: Role
+    ) -> tuple[Member, bool]:
         """The user has this role in the group from now on; returns whether the user was no member before.
 
-        Raises UnknownError and LastSuperAdministratorError.
+        The right of the person who asks is looked at under the group's lock: who loses it at this moment has lost it.
+        Raises UnknownError and LastSuperAdministratorError, and Problem (403, 404) for who may not.
         """
-        await self._lock(session, group_id)
+        await self._lock(session, group_id, person)
         name = await session.scalar(select(users.c.name).where(users.c.user_id == user_id))
         if name is None:
             raise UnknownError("user", user_id)
@@ -109,9 +118,9 @@ class Groups:
         await self._outbox.add(session, topics.AUTH_MEMBERSHIPS, [message])
         return member, current is None or current.role is None
 
-    async def end(self, session: AsyncSession, group_id: str, user_id: str) -> None:
-        """The user is no longer in the group. Raises UnknownError and LastSuperAdministratorError."""
-        await self._lock(session, group_id)
+    async def end(self, session: AsyncSession, person: Person, group_id: str, user_id: str) -> None:
+        """The user is no longer in the group. Raises like `grant`."""
+        await self._lock(session, group_id, person)
         current = await self._membership(session, group_id, user_id)
         if current is None or current.role is None:
             raise UnknownError("member", user_id)
@@ -120,10 +129,16 @@ class Groups:
         ended = said(MembershipEnded(group_id=group_id, user_id=user_id), version=version, now=self._clock.now())
         await self._outbox.add(session, topics.AUTH_MEMBERSHIPS, [ended])
 
-    async def _lock(self, session: AsyncSession, group_id: str) -> None:
+    async def _lock(self, session: AsyncSession, group_id: str, person: Person) -> None:
         query = select(groups.c.group_id).where(groups.c.group_id == group_id).with_for_update()
-        if await session.scalar(query) is None:
+        found = await session.scalar(query)
+        await self._require(session, person, group_id, MANAGING_ROLES)
+        if found is None:
             raise UnknownError("group", group_id)
+
+    async def _require(self, session: AsyncSession, person: Person, group_id: str, allowed: frozenset[Role]) -> None:
+        own = None if person.operator else await self._membership(session, group_id, person.user_id)
+        check(person, Role(own.role) if own is not None and own.role else None, group_id, allowed)
 
     async def _membership(self, session: AsyncSession, group_id: str, user_id: str) -> Row[Any] | None:
         query = select(memberships).where(memberships.c.group_id == group_id, memberships.c.user_id == user_id)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from auth import tokens
-from auth.login_limit import LoginLimit
 from auth.passwords import Passwords
 from auth.signing_keys import SigningKeys
 from auth.tokens import AccessToken
 from auth.users import User, Users
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.limits import MovingWindow
 
 
 class WrongCredentialsError(Exception):
@@ -34,7 +34,7 @@ class Login:
         users: Users,
         passwords: Passwords,
         keys: SigningKeys,
-        limit: LoginLimit,
+        tries: MovingWindow,
         *,
         clock: Clock,
         token_lifetime: timedelta,
@@ -43,22 +43,23 @@ class Login:
         self._users = users
         self._passwords = passwords
         self._keys = keys
-        self._limit = limit
+        self._tries = tries
         self._clock = clock
         self._token_lifetime = token_lifetime
 
     async def sign_in(self, user_id: str, password: str) -> SignedIn:
-        """Raises TooManyTriesError, TooBusyError and WrongCredentialsError.
+        """Raises TooOftenError, TooBusyError and WrongCredentialsError.
 
+        A try counts before its outcome is known, and names that do not exist count alike: the limit tells nothing.
         No connection to the database is held while the password is checked, which takes long.
         """
-        self._limit.count(user_id)
+        self._tries.take(user_id)
         async with self._database.begin() as session:
             user = await self._users.find(session, user_id)
         verdict = await self._passwords.check(password, user.password_hash if user is not None else None)
         if user is None or not verdict.right:
             raise WrongCredentialsError
-        self._limit.forget(user_id)
+        self._tries.forget(user_id)
         async with self._database.begin() as session:
             if verdict.better_hash is not None:
                 await self._users.keep_hash(session, user.user_id, verdict.better_hash)

@@ -1,4 +1,4 @@
-"""Auth's HTTP API: signing in, for everyone; users, groups and members, for operators."""
+"""Auth's HTTP API: signing in, for everyone; groups and members, for who is in them; all of it, for operators."""
 
 import secrets
 from typing import Annotated
@@ -8,7 +8,6 @@ from pydantic import SecretStr
 
 from auth.groups import Group, Groups, LastSuperAdministratorError, Member, UnknownError
 from auth.login import Login, WrongCredentialsError
-from auth.login_limit import TooManyTriesError
 from auth.own_keys import OwnKeys
 from auth.passwords import Passwords, TooBusyError
 from auth.requests import (
@@ -28,7 +27,8 @@ from auth.requests import (
 )
 from auth.users import User, UserExistsError, Users
 from chassis.database import Database
-from chassis.http import Problem, require_operator
+from chassis.http import CurrentPerson, Problem, current_person, require_operator
+from chassis.limits import TooOftenError
 from contracts.words import GroupId, UserId
 
 
@@ -42,7 +42,7 @@ def login_routes(login: Login) -> APIRouter:
         response.headers["cache-control"] = "no-store"
         try:
             signed_in = await login.sign_in(body.username, body.password.get_secret_value())
-        except TooManyTriesError as error:
+        except TooOftenError as error:
             why = f"Too many tries for this user name; try again in {error.retry_after} s"
             raise Problem(429, why, headers={"retry-after": str(error.retry_after)}) from error
         except TooBusyError as error:
@@ -59,11 +59,11 @@ def login_routes(login: Login) -> APIRouter:
     return routes
 
 
-def operator_routes(
+def people_routes(
     database: Database, users: Users, groups: Groups, passwords: Passwords, own_keys: OwnKeys
 ) -> APIRouter:
-    """What operators do, over these parts."""
-    guards = [Depends(own_keys.refresh), Depends(require_operator)]
+    """Users, groups and members, over these parts."""
+    guards = [Depends(own_keys.refresh), Depends(current_person)]
     routes = APIRouter(prefix="/api/v1", dependencies=guards, tags=["auth"])
     _add_users(routes, database, users, passwords)
     _add_groups(routes, database, groups)
@@ -72,7 +72,9 @@ def operator_routes(
 
 
 def _add_users(routes: APIRouter, database: Database, users: Users, passwords: Passwords) -> None:
-    @routes.get("/users")
+    for_operators = [Depends(require_operator)]
+
+    @routes.get("/users", dependencies=for_operators)
     async def list_users(
         after: Annotated[UserId | None, Query()] = None, limit: Annotated[Limit, Query()] = 100
     ) -> UserPage:
@@ -82,7 +84,7 @@ def _add_users(routes: APIRouter, database: Database, users: Users, passwords: P
         page = [UserShown(user_id=each.user_id, name=each.name, operator=each.operator) for each in found[:limit]]
         return UserPage(items=page, next=page[-1].user_id if len(found) > limit else None)
 
-    @routes.post("/users", status_code=201, response_model_exclude_unset=True)
+    @routes.post("/users", dependencies=for_operators, status_code=201, response_model_exclude_unset=True)
     async def add_user(body: UserWanted, response: Response) -> UserAdded:
         """Adds a user. Without a password one is made; the answer shows it, once."""
         response.headers["cache-control"] = "no-store"
@@ -102,15 +104,17 @@ def _add_users(routes: APIRouter, database: Database, users: Users, passwords: P
 def _add_groups(routes: APIRouter, database: Database, groups: Groups) -> None:
     @routes.get("/groups")
     async def list_groups(
-        after: Annotated[GroupId | None, Query()] = None, limit: Annotated[Limit, Query()] = 100
+        person: CurrentPerson,
+        after: Annotated[GroupId | None, Query()] = None,
+        limit: Annotated[Limit, Query()] = 100,
     ) -> GroupPage:
-        """All groups, page by page."""
+        """Your groups, page by page; all there are, for an operator."""
         async with database.begin() as session:
-            found = await groups.page(session, after=after or "", limit=limit + 1)
+            found = await groups.page(session, person, after=after or "", limit=limit + 1)
         page = [GroupShown(group_id=each.group_id, name=each.name) for each in found[:limit]]
         return GroupPage(items=page, next=page[-1].group_id if len(found) > limit else None)
 
-    @routes.put("/groups/{group_id}")
+    @routes.put("/groups/{group_id}", dependencies=[Depends(require_operator)])
     async def define_group(group_id: GroupId, body: GroupWanted, response: Response) -> GroupShown:
         """Makes a group, or gives it another name."""
         async with database.begin() as session:
@@ -121,21 +125,23 @@ def _add_groups(routes: APIRouter, database: Database, groups: Groups) -> None:
 
 def _add_members(routes: APIRouter, database: Database, groups: Groups) -> None:
     @routes.get("/groups/{group_id}/members")
-    async def list_members(group_id: GroupId) -> MemberPage:
-        """Everyone in a group."""
+    async def list_members(group_id: GroupId, person: CurrentPerson) -> MemberPage:
+        """Everyone in a group, for its members."""
         async with database.begin() as session:
             try:
-                members = await groups.members(session, group_id)
+                members = await groups.members(session, person, group_id)
             except UnknownError as error:
                 raise _not_found(error) from error
         return MemberPage(items=[_shown(member) for member in members])
 
     @routes.put("/groups/{group_id}/members/{user_id}")
-    async def grant_role(group_id: GroupId, user_id: UserId, body: RoleWanted, response: Response) -> MemberShown:
-        """Gives a user a role in a group; it replaces any other there."""
+    async def grant_role(
+        group_id: GroupId, user_id: UserId, body: RoleWanted, response: Response, person: CurrentPerson
+    ) -> MemberShown:
+        """Gives a user a role in a group; it replaces any other there. For super-administrators of the group."""
         async with database.begin() as session:
             try:
-                member, is_new = await groups.grant(session, group_id, user_id, body.role)
+                member, is_new = await groups.grant(session, person, group_id, user_id, body.role)
             except UnknownError as error:
                 raise _not_found(error) from error
             except LastSuperAdministratorError as error:
@@ -145,11 +151,11 @@ def _add_members(routes: APIRouter, database: Database, groups: Groups) -> None:
         return _shown(member)
 
     @routes.delete("/groups/{group_id}/members/{user_id}", status_code=204)
-    async def end_membership(group_id: GroupId, user_id: UserId) -> None:
-        """Ends a membership. The last super-administrator of a group stays."""
+    async def end_membership(group_id: GroupId, user_id: UserId, person: CurrentPerson) -> None:
+        """Ends a membership. The last super-administrator of a group stays. For super-administrators of the group."""
         async with database.begin() as session:
             try:
-                await groups.end(session, group_id, user_id)
+                await groups.end(session, person, group_id, user_id)
             except UnknownError as error:
                 raise _not_found(error) from error
             except LastSuperAdministratorError as error:

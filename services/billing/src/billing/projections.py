@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.tables import groups
+from billing.tables import groups, memberships
+from chassis.memberships import memberships_projection
 from chassis.projection import Projection, Tables
 from contracts import topics
 from contracts.auth import GroupDefined
@@ -38,5 +39,8 @@ async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Messag
 
 PROJECTIONS = {
     projection.name: projection
-    for projection in (Projection(name="groups", topics=(topics.AUTH_GROUPS,), tables=(groups,), apply=apply_groups),)
+    for projection in (
+        Projection("groups", (topics.AUTH_GROUPS,), (groups,), apply_groups),
+        memberships_projection(memberships),
+    )
 }

@@ -1,11 +1,13 @@
-"""Billing's HTTP API, for operators: the plans, and the plan of a group."""
+"""Billing's HTTP API: the plans, and the plan of a group, for its members; super-administrators may change it."""
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
 from billing.group_plans import GroupPlan, GroupPlans, UnknownGroupError
 from chassis.database import Database
-from chassis.http import Problem, require_operator
+from chassis.http import CurrentPerson, Problem, current_person
+from chassis.memberships import Rights
+from chassis.rights import MANAGING_ROLES
 from contracts.words import GroupId, Plan
 
 
@@ -43,29 +45,33 @@ class GroupPlanShown(BaseModel):
         return cls(group_id=plan.group_id, plan=plan.plan, features=sorted(plan.features))
 
 
-def billing_routes(database: Database, group_plans: GroupPlans) -> APIRouter:
+def billing_routes(database: Database, group_plans: GroupPlans, rights: Rights) -> APIRouter:
     """The routes, over these parts."""
-    routes = APIRouter(prefix="/api/v1", dependencies=[Depends(require_operator)], tags=["billing"])
+    routes = APIRouter(prefix="/api/v1", dependencies=[Depends(current_person)], tags=["billing"])
 
     @routes.get("/plans")
     async def list_plans() -> PlanPage:
+        """What each plan carries."""
         offers = group_plans.offers.values()
         return PlanPage(
             items=[PlanShown(plan=each.plan, title=each.title, features=sorted(each.features)) for each in offers]
         )
 
     @routes.get("/groups/{group_id}/plan")
-    async def show_plan(group_id: GroupId) -> GroupPlanShown:
+    async def show_plan(group_id: GroupId, person: CurrentPerson) -> GroupPlanShown:
+        """The plan of a group and what it carries."""
         async with database.begin() as session:
+            await rights.require(session, person, group_id)
             try:
                 return GroupPlanShown.of(await group_plans.of(session, group_id))
             except UnknownGroupError as error:
                 raise _not_found(error) from error
 
     @routes.put("/groups/{group_id}/plan")
-    async def set_plan(group_id: GroupId, body: PlanWanted) -> GroupPlanShown:
+    async def set_plan(group_id: GroupId, body: PlanWanted, person: CurrentPerson) -> GroupPlanShown:
         """Gives the group this plan. Asking for the same again changes nothing."""
         async with database.begin() as session:
+            await rights.require(session, person, group_id, MANAGING_ROLES)
             try:
                 return GroupPlanShown.of(await group_plans.set(session, group_id, body.plan))
             except UnknownGroupError as error:

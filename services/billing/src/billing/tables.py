@@ -1,9 +1,10 @@
-"""Billing's tables: the groups it has heard of, and the plan that each has."""
+"""Billing's tables: the groups it has heard of, who is what in them, and the plan that each has."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import service_metadata
+from chassis.memberships import memberships_table
 from chassis.tables import chassis_tables
 
 SCHEMA = "billing"
@@ -19,6 +20,8 @@ groups = Table(
     Column("said_at", DateTime(timezone=True), nullable=False),
 )
 """A projection of auth.groups.v1. `said_at` guards it: what auth said earlier never replaces what it said later."""
+
+memberships = memberships_table(metadata)
 
 subscriptions = Table(
     "subscriptions",

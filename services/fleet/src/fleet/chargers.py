@@ -100,6 +100,18 @@ def set_password(entry: Entry, verifier: Verifier) -> Entry:
     return _prove(entry, replace(credential, verifier=verifier))
 
 
+def keep_accepted_password(entry: Entry, verifier: Verifier, replaces: int) -> Entry:
+    """The charger has accepted this password over OCPP, when its credential had the version `replaces`.
+
+    Nothing becomes of it where the credential has changed since: what an operator said later counts, and the bridge
+    tells it again where only something else than the password has changed.
+    """
+    credential = entry.credential
+    if credential is None or credential.security_profile not in WITH_PASSWORD or entry.credential_version != replaces:
+        return entry
+    return _prove(entry, replace(credential, verifier=verifier))
+
+
 def answer_boots_with(entry: Entry, registration: Registration) -> Entry:
     """The charger's next boot is answered with this."""
     credential = entry.credential

@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.calls import PasswordAccepted
 from contracts.fleet import Registration, SecurityProfile
 from fleet import chargers
 from fleet.chargers import Description, Entry, RefusedError
 from fleet.models import Catalogue
 from fleet.passwords import Verifier, make_password
 from fleet.store import Store
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class UnknownChargerError(Exception):
@@ -97,6 +101,16 @@ class Operations:
         password = make_password()
         await self._change(session, charger_id, lambda entry: chargers.set_password(entry, Verifier.of(password)))
         return password
+
+    async def keep_accepted_password(self, session: AsyncSession, accepted: PasswordAccepted) -> None:
+        """Takes over the password that a charger accepted over OCPP, unless something was said of it since."""
+        verifier = Verifier(accepted.salt, accepted.verifier)
+        before = await self._store.load(session, [accepted.charger_id])
+        entry = before[accepted.charger_id]
+        kept = chargers.keep_accepted_password(entry, verifier, accepted.replaces)
+        if kept == entry:
+            log.info("an accepted password is not taken over: the credential has changed", charger=accepted.charger_id)
+        await self._store.save(session, before, {accepted.charger_id: kept})
 
     async def answer_boots_with(self, session: AsyncSession, charger_id: str, registration: Registration) -> None:
         """Raises UnknownChargerError."""

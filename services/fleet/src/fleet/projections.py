@@ -1,18 +1,20 @@
 """What fleet remembers of other services' topics, and how it is built again from them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import not_, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, not_, tuple_
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.memberships import memberships_projection
 from chassis.projection import Projection, Tables
 from contracts import topics
 from contracts.auth import GroupDefined
 from contracts.envelope import Envelope, Message
 from contracts.ocpp import ChargerConnected, ChargerDisconnected
-from fleet.tables import connectivity, groups
+from fleet.tables import connectivity, groups, memberships
 
 
 async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
@@ -44,10 +46,16 @@ async def apply_connectivity(session: AsyncSession, messages: Sequence[Envelope[
             latest[row["charger_id"]] = row
     if not latest:
         return
-    rows = insert(table).values(list(latest.values()))
+    await session.execute(_remembering(table), list(latest.values()))
+
+
+@lru_cache(maxsize=16)
+def _remembering(table: Table) -> Insert:
+    """One statement for any number of rows: it is compiled once, and prepared once by each connection."""
+    rows = insert(table)
     later = tuple_(rows.excluded.epoch, not_(rows.excluded.online)) > tuple_(table.c.epoch, not_(table.c.online))
     changes = {name: rows.excluded[name] for name in ("epoch", "online", "since", "protocol", "bridge")}
-    await session.execute(rows.on_conflict_do_update(index_elements=[table.c.charger_id], set_=changes, where=later))
+    return rows.on_conflict_do_update(index_elements=[table.c.charger_id], set_=changes, where=later)
 
 
 def _row(message: Message) -> dict[str, Any] | None:
@@ -78,6 +86,7 @@ PROJECTIONS = {
     projection.name: projection
     for projection in (
         Projection("groups", (topics.AUTH_GROUPS,), (groups,), apply_groups),
+        memberships_projection(memberships),
         Projection("connectivity", (topics.OCPP_CONNECTIVITY,), (connectivity,), apply_connectivity),
     )
 }

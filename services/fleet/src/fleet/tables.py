@@ -1,9 +1,10 @@
-"""Fleet's tables: chargers and their credentials, the groups it has heard of, and who is online."""
+"""Fleet's tables: chargers, their credentials, groups with their members and restart policies, and who is online."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import service_metadata
+from chassis.memberships import memberships_table
 from chassis.tables import chassis_tables
 
 SCHEMA = "fleet"
@@ -51,6 +52,19 @@ groups = Table(
     Column("said_at", DateTime(timezone=True), nullable=False),
 )
 """A projection of auth.groups.v1. `said_at` guards it: what auth said earlier never replaces what it said later."""
+
+memberships = memberships_table(metadata)
+
+restart_policies = Table(
+    "restart_policies",
+    metadata,
+    Column("group_id", Text, primary_key=True),
+    Column("escalation", Text, nullable=False),
+    Column("escalations_per_day", SmallInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+"""What each group allows when a soft restart brings nothing; a group without a row allows nothing more."""
 
 connectivity = Table(
     "connectivity",
