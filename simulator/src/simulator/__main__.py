@@ -18,9 +18,11 @@ from simulator.facts import Entry
 from simulator.fleet import ChargerSpec, Fleet, read_fleet_file, spec_of
 from simulator.frames import timestamp
 from simulator.personalities import NAMED
+from simulator.personalities.verdicts import VERDICTS
 from simulator.reset import Reset
 
 TRANSCRIPT_LIMIT = 100
+TLS_FILES = ("ca", "certificate", "key")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,13 +31,24 @@ def parser() -> argparse.ArgumentParser:
         description="Simulated chargers over real websockets.",
         epilog=f"With --console, each line of standard input is CHARGER COMMAND [ARGUMENT...]: {', '.join(COMMANDS)}.",
     )
-    cli.add_argument("--list-personalities", action="store_true", help="print the personalities and exit")
-    cli.add_argument("--json", action="store_true", help="with --list-personalities: as JSON")
+    cli.add_argument(
+        "--list",
+        "--list-personalities",
+        dest="list_personalities",
+        action="store_true",
+        help="print the personalities, and what each does to a verdict, and exit",
+    )
+    cli.add_argument("--json", action="store_true", help="with --list: as JSON")
     cli.add_argument("--fleet", type=Path, metavar="FILE", help="CSV or JSON with id, url, password, protocol, …")
     cli.add_argument("--url", help="the server without the identity, for instance ws://127.0.0.1:9000/ocpp")
     cli.add_argument("--id", default="SIM-{n}", help="identity; {n} becomes 1, 2, … (default: %(default)s)")
     cli.add_argument("--count", type=int, default=1, help="how many chargers, without --fleet (default: 1)")
     cli.add_argument("--password", help="for Basic auth; {n} as in --id")
+    cli.add_argument(
+        "--ca", metavar="FILE", help="PEM file with the server's authority, for wss (default: the system's)"
+    )
+    cli.add_argument("--certificate", metavar="FILE", help="PEM file with the client certificate; {id} is the identity")
+    cli.add_argument("--key", metavar="FILE", help="PEM file with its key, where it is another file; {id} as well")
     cli.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     cli.add_argument("--personality", choices=sorted(NAMED), default="healthy", metavar="NAME")
     cli.add_argument("--model", default="Simulated One")
@@ -57,7 +70,18 @@ def fleet_of(options: argparse.Namespace) -> list[ChargerSpec]:
     Raises:
         ValueError: what is missing or wrong.
     """
-    names = ("url", "password", "protocol", "personality", "model", "connectors", "charging")
+    names = (
+        "url",
+        "password",
+        "protocol",
+        "personality",
+        "model",
+        "connectors",
+        "charging",
+        "ca",
+        "certificate",
+        "key",
+    )
     defaults = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.fleet is not None:
         return read_fleet_file(options.fleet, defaults)
@@ -76,11 +100,15 @@ def fleet_of(options: argparse.Namespace) -> list[ChargerSpec]:
 
 def personalities_text() -> str:
     width = max(map(len, NAMED))
-    return "\n".join(f"{name:{width}}  {NAMED[name].about}" for name in sorted(NAMED))
+    rows = ((name, NAMED[name].about, VERDICTS[name]) for name in sorted(NAMED))
+    return "\n".join(f"{name:{width}}  {about}\n{'':{width}}  -> {verdict}" for name, about, verdict in rows)
 
 
 def personalities_json() -> str:
-    return json.dumps([{"name": name, "about": it.about, "family": it.family} for name, it in sorted(NAMED.items())])
+    rows = sorted(NAMED.items())
+    return json.dumps(
+        [{"name": name, "about": it.about, "family": it.family, "verdict": VERDICTS[name]} for name, it in rows]
+    )
 
 
 def say(identity: str, text: str) -> None:

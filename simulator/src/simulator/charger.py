@@ -32,6 +32,7 @@ class Charger(Charging):
         protocol: `ocpp1.6`, `ocpp2.0.1` or `ocpp2.1`.
         personality: a name in `simulator.personalities.NAMED`, or an instance made for this charger alone.
         model: on the type plate, like `vendor` and `firmware`.
+        serial: on it too; made of the identity unless given. With security profile 3 it is the certificate's CN.
         connectors: connectors (1.6) or EVSEs with one connector each (2.x).
         speed: 10 makes all its own delays ten times shorter, those that the server asks for included.
         seed: of its randomness; the identity is always part of it, so that two chargers differ.
@@ -51,6 +52,7 @@ class Charger(Charging):
         model: str = "Simulated One",
         vendor: str = "Comeback",
         firmware: str = "1.0.0",
+        serial: str | None = None,
         connectors: int = 1,
         speed: float = 1.0,
         seed: int | None = None,
@@ -69,7 +71,7 @@ class Charger(Charging):
             random=Random(f"{seed}/{identity}"),
             answer_timeout=answer_timeout,
         )
-        self.plate = Plate(vendor, model, f"SN-{identity}"[:25], firmware)
+        self.plate = Plate(vendor, model, serial or f"SN-{identity}"[:25], firmware)
         self.settings = self.dialect.settings(self.plate, connectors)
         self.personality = personality_of(personality)
         self._reset_callbacks: list[ResetCallback] = []

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Self
 
 from simulator.charger import Charger
 from simulator.dialects import PROTOCOLS
 from simulator.dialing import open_session
 from simulator.personalities import NAMED
+from simulator.tls import client_context
 
 MAXIMUM_IDENTITY = 48
 
@@ -22,6 +24,8 @@ class ChargerSpec:
 
     Attributes:
         charging: the connector on which a transaction starts after the first boot; 0 for none.
+        serial: on the type plate; with a client certificate the identity, unless given (B01.FR.11).
+        ca, certificate, key: PEM files, for a wss url; see `simulator.tls`. {id} in the last two becomes the identity.
     """
 
     id: str
@@ -34,6 +38,17 @@ class ChargerSpec:
     firmware: str = "1.0.0"
     connectors: int = 1
     charging: int = 0
+    serial: str | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    def ssl(self) -> SSLContext | None:
+        """For wss; None without any of the files. Raises ValueError, naming the file that can't be used."""
+        if self.ca is None and self.certificate is None:
+            return None
+        certificate, key = (path and path.replace("{id}", self.id) for path in (self.certificate, self.key))
+        return client_context(self.ca, certificate, key)
 
     def charger(self, *, speed: float = 1.0, seed: int | None = None, transcript_limit: int = 1000) -> Charger:
         """Make the charger."""
@@ -46,6 +61,8 @@ class ChargerSpec:
             model=self.model,
             vendor=self.vendor,
             firmware=self.firmware,
+            serial=self.serial or (self.id if self.certificate is not None else None),
+            ssl=self.ssl(),
             connectors=self.connectors,
             speed=speed,
             seed=seed,
@@ -106,7 +123,11 @@ def spec_of(row: Any, defaults: Mapping[str, Any], where: str) -> ChargerSpec:
     if spec.protocol not in PROTOCOLS:
         raise ValueError(f"{where}: unknown protocol {spec.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
     if spec.personality not in NAMED:
-        raise ValueError(f"{where}: unknown personality {spec.personality!r}: see --list-personalities")
+        raise ValueError(f"{where}: unknown personality {spec.personality!r}: see --list")
+    try:
+        spec.ssl()
+    except ValueError as wrong:
+        raise ValueError(f"{where}: {wrong}") from wrong
     if not 0 <= spec.charging <= spec.connectors:
         raise ValueError(f"{where}: charging is {spec.charging}, but there are {spec.connectors} connectors")
     return spec

@@ -15,6 +15,7 @@ from contracts.ocpp import (
 from ocpp_bridge.dialects import V16, Dialect
 from ocpp_bridge.frames import CallError, CallResult, Json
 from ocpp_bridge.ledger import UNANSWERED, Entry
+from ocpp_bridge.redaction import shown
 
 WhyUnanswered = Literal["timeout", "session_ended", "bridge_lost", "call_error"]
 UNSUPPORTED = frozenset({"NotSupported", "NotImplemented"})
@@ -42,8 +43,13 @@ def judge(entry: Entry, frame: CallResult | CallError, *, answer_epoch: int, at:
     A CALLERROR other than NotSupported and NotImplemented, or an answer without a known status, says nothing about
     whether the charger restarts: it counts as unanswered.
     """
-    about: dict[str, Any] = {"charger_id": entry.charger_id, "attempt_id": entry.attempt_id, "epoch": entry.epoch}
-    answered: dict[str, Any] = {"message_id": entry.message_id, "answer_epoch": answer_epoch, "answered_at": at}
+    about = _about(entry)
+    answered: dict[str, Any] = {
+        "message_id": entry.message_id,
+        "answer_epoch": answer_epoch,
+        "answered_at": at,
+        "frame": shown(frame.data) if frame.data else None,
+    }
     if isinstance(frame, CallError):
         if frame.code in UNSUPPORTED:
             info = frame.description or None
@@ -58,7 +64,16 @@ def judge(entry: Entry, frame: CallResult | CallError, *, answer_epoch: int, at:
 
 def unanswered(entry: Entry, why: WhyUnanswered) -> ResetUnanswered:
     """No answer came, which is no failure."""
-    return ResetUnanswered(charger_id=entry.charger_id, attempt_id=entry.attempt_id, epoch=entry.epoch, why=why)
+    return ResetUnanswered(**_about(entry), why=why)
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    return {
+        "charger_id": entry.charger_id,
+        "attempt_id": entry.attempt_id,
+        "epoch": entry.epoch,
+        "escalation": entry.escalation,
+    }
 
 
 def _info(status_info: Any) -> str | None:

@@ -51,6 +51,7 @@ def boot_notification(context: Context, payload: Json) -> Reply:
         model=payload.get("chargePointModel"),
         firmware=payload.get("firmwareVersion"),
         serial=payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber"),
+        solicited=context.asked_to_boot,
         registration=context.registration.value,
     )
     return boot_reply(context, Said(booted))

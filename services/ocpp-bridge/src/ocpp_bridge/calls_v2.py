@@ -26,6 +26,7 @@ from ocpp_bridge.handling import (
     heartbeat,
     nothing,
     told_time,
+    wire_time,
 )
 from ocpp_bridge.meter import register_wh
 
@@ -45,7 +46,7 @@ def boot_notification(context: Context, payload: Json) -> Reply:
         model=station.get("model"),
         firmware=station.get("firmwareVersion"),
         serial=station.get("serialNumber"),
-        solicited=payload["reason"] == "Triggered",
+        solicited=context.asked_to_boot or payload["reason"] == "Triggered",
         registration=context.registration.value,
     )
     return boot_reply(context, Said(booted))
@@ -143,6 +144,20 @@ def vat_number_validation(_context: Context, payload: Json) -> Reply:
     return Reply({"vatNumber": payload["vatNumber"], **REJECTED})
 
 
+def certificate_chain_status(context: Context, payload: Json) -> Reply:
+    """GetCertificateChainStatus: we ask no revocation service, and say of each certificate that it was not checked."""
+    unchecked = [
+        {
+            "certificateHashData": asked["certificateHashData"],
+            "source": asked["source"],
+            "status": "Failed",
+            "nextUpdate": wire_time(context.now),
+        }
+        for asked in payload["certificateStatusRequests"]
+    ]
+    return Reply({"certificateStatus": unchecked})
+
+
 HANDLERS_V201: dict[str, Handler] = {
     "Authorize": always({"idTokenInfo": ACCEPTED}),
     "BootNotification": boot_notification,
@@ -176,6 +191,7 @@ HANDLERS_V21: dict[str, Handler] = {
     **HANDLERS_V201,
     "BatterySwap": nothing,
     "ClosePeriodicEventStream": nothing,
+    "GetCertificateChainStatus": certificate_chain_status,
     "NotifyDERAlarm": nothing,
     "NotifyDERStartStop": nothing,
     "NotifyPriorityCharging": nothing,
@@ -186,4 +202,4 @@ HANDLERS_V21: dict[str, Handler] = {
     "ReportDERControl": nothing,
     "VatNumberValidation": vat_number_validation,
 }
-"""The same for 2.1; GetCertificateChainStatus is left to NotSupported: a status for a certificate would be made up."""
+"""The same for 2.1. NotifyWebPaymentStarted is the server's by the specification; some stations send it too."""

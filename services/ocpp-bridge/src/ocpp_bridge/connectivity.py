@@ -1,11 +1,13 @@
 """Tells the others which chargers have a session, in an order that survives compaction: the last word is the truth."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 import structlog
 
+from chassis.publisher import PublishFailedError
 from chassis.tasks import cancel, delays
 from contracts.ocpp import ChargerConnected, ChargerDisconnected
 from ocpp_bridge.epochs import Epochs
@@ -26,7 +28,8 @@ class Connectivity:
     def __init__(self, publishing: Publishing, epochs: Epochs) -> None:
         self._publishing = publishing
         self._epochs = epochs
-        self._last: dict[str, asyncio.Task[None]] = {}
+        self._last: dict[str, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def opened(self, session: Session) -> None:
         """A session began on this instance."""
@@ -37,7 +40,25 @@ class Connectivity:
             bridge=session.instance,
             since=session.opened_at,
         )
-        self._then(event.charger_id, lambda: self._publishing.connectivity(event))
+        if event.charger_id in self._last:
+            self._then(event.charger_id, lambda: self._publishing.connectivity(event))
+            return
+        # In a storm there are thousands of these: they need no task, unless Kafka refuses.
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._remember(event.charger_id, news)
+        try:
+            told = self._publishing.connectivity_soon(event)
+        except PublishFailedError:
+            self._tell_patiently(news, event)
+            return
+
+        def judge(told: asyncio.Future[None]) -> None:
+            if told.cancelled() or told.exception() is not None:
+                self._tell_patiently(news, event)
+            elif not news.done():
+                news.set_result(None)
+
+        told.add_done_callback(judge)
 
     def ended(self, session: Session, *, since: datetime, why: Why) -> None:
         """A session of this instance ended."""
@@ -53,8 +74,16 @@ class Connectivity:
 
     async def stop(self) -> None:
         """Gives up what waits."""
-        for task in list(self._last.values()):
+        for news in list(self._last.values()):
+            news.cancel()
+        for task in list(self._tasks):
             await cancel(task)
+
+    def _tell_patiently(self, news: asyncio.Future[None], event: ChargerConnected) -> None:
+        if news.done():
+            return
+        task = self._start(self._publishing.connectivity(event))
+        task.add_done_callback(lambda _: None if news.done() else news.set_result(None))
 
     async def _end(self, event: ChargerDisconnected) -> None:
         for delay in delays(0.2):
@@ -69,16 +98,24 @@ class Connectivity:
                 return
 
     def _then(self, charger_id: str, tell: Callable[[], Awaitable[None]]) -> None:
-        task = asyncio.create_task(self._after(self._last.get(charger_id), tell), name="connectivity")
-        self._last[charger_id] = task
-        task.add_done_callback(lambda done: self._forget(charger_id, done))
+        self._remember(charger_id, self._start(self._after(self._last.get(charger_id), tell)))
 
-    async def _after(self, before: asyncio.Task[None] | None, tell: Callable[[], Awaitable[None]]) -> None:
+    def _remember(self, charger_id: str, news: asyncio.Future[None]) -> None:
+        self._last[charger_id] = news
+        news.add_done_callback(lambda done: self._forget(charger_id, done))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name="connectivity")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _after(self, before: asyncio.Future[None] | None, tell: Callable[[], Awaitable[None]]) -> None:
         if before is not None:
             await asyncio.wait([before])
         await tell()
 
-    def _forget(self, charger_id: str, done: asyncio.Task[None]) -> None:
+    def _forget(self, charger_id: str, done: asyncio.Future[None]) -> None:
         if self._last.get(charger_id) is done:
             del self._last[charger_id]
         if not done.cancelled() and (error := done.exception()) is not None:

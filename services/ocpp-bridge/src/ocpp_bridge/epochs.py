@@ -23,6 +23,11 @@ from unnest($1::text[], $2::bigint[]) as ending (charger_id, epoch)
 where held.charger_id = ending.charger_id and held.instance = $3
 returning held.charger_id
 """
+_ACCEPT = """
+update charger_sessions held set accepted = boot.accepted
+from unnest($1::text[], $2::bigint[], $3::boolean[]) as boot (charger_id, epoch, accepted)
+where held.charger_id = boot.charger_id and held.epoch = boot.epoch and held.accepted <> boot.accepted
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Epochs:
         self._instance = instance
         self._opening: Batcher[tuple[str, str], Opened] = Batcher(self._open, key=lambda item: item[0])
         self._closing: Batcher[tuple[str, int], bool] = Batcher(self._close, key=lambda item: item[0])
+        self._accepting: Batcher[tuple[str, int, bool], None] = Batcher(self._accept, key=lambda item: item[0])
 
     async def open(self, charger_id: str, protocol: str) -> Opened:
         """A session begins here: it has a greater epoch than any before it."""
@@ -57,12 +63,7 @@ class Epochs:
 
     async def accept(self, charger_id: str, epoch: int, *, accepted: bool) -> None:
         """A boot was answered: remembered, because a charger that only reconnects does not boot again."""
-        await self._store.execute(
-            "update charger_sessions set accepted = $3 where charger_id = $1 and epoch = $2 and accepted <> $3",
-            charger_id,
-            epoch,
-            accepted,
-        )
+        await self._accepting((charger_id, epoch, accepted))
 
     async def taken(self) -> list[tuple[str, int]]:
         """Chargers that other instances took over from this one since the last call, with their new epochs."""
@@ -77,6 +78,10 @@ class Epochs:
         rows = await self._store.fetch(_OPEN, chargers, protocols, self._instance(), self._clock.now())
         found = {row["charger_id"]: Opened(row["epoch"], row["accepted"]) for row in rows}
         return [found[charger_id] for charger_id in chargers]
+
+    async def _accept(self, items: Sequence[tuple[str, int, bool]]) -> list[None]:
+        await self._store.execute(_ACCEPT, *(list(column) for column in zip(*items, strict=True)))
+        return [None] * len(items)
 
     async def _close(self, items: Sequence[tuple[str, int]]) -> list[bool]:
         chargers, epochs = [item[0] for item in items], [item[1] for item in items]

@@ -1,7 +1,7 @@
 """OCPP-J frames: what stands on the socket, read and written (OCPP-J 1.6 section 4, OCPP 2.x part 4 section 4)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -9,6 +9,7 @@ import orjson
 Json = dict[str, Any]
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
+CALL_LENGTH = 4
 
 MESSAGE_ID_LENGTH = 36
 UNREADABLE_ID = "-1"
@@ -31,19 +32,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """The answer to a request."""
+    """The answer to a request. `data` is what stood on the socket."""
 
     message_id: str
     payload: Json
+    data: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CallError:
-    """The refusal of a request."""
+    """The refusal of a request. `data` is what stood on the socket."""
 
     message_id: str
     code: str
     description: str
+    data: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +93,21 @@ def parse(data: bytes) -> Frame:
         frame = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _unreadable(data, f"not JSON: {error}")
-    match frame:
-        case [2, str(message_id), str(action), dict(payload)]:
+    if type(frame) is list and len(frame) == CALL_LENGTH and frame[0] == CALL:
+        # Nearly all frames are of this form, and a pattern takes three times as long.
+        _, message_id, action, payload = frame
+        if type(message_id) is str and type(action) is str and type(payload) is dict:
             return Call(message_id, action, payload)
+    match frame:
         case [3, str(message_id), dict(payload)]:
-            return CallResult(message_id, payload)
+            return CallResult(message_id, payload, data)
         case [4, str(message_id), str(code), *rest]:
-            return CallError(message_id, code, _text(rest))
+            return CallError(message_id, code, _text(rest), data)
         case [2, str(message_id), str(action)] | [2, str(message_id), str(action), None]:
             # Empty payloads are left out, or null, by some firmware; the schema tells whether that will do.
             return Call(message_id, action, {})
         case [3, str(message_id)] | [3, str(message_id), None]:
-            return CallResult(message_id, {})
+            return CallResult(message_id, {}, data)
         case [5, str(message_id), str(code), *rest]:
             return CallResultError(message_id, code, _text(rest))
         case [6, str(message_id), str(action), dict(payload)]:

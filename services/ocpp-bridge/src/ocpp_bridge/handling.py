@@ -22,7 +22,7 @@ class Transactions(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """What a handler may look at.
 
@@ -30,6 +30,7 @@ class Context:
         registration: what a boot is to be answered.
         heartbeat_interval: seconds, for an accepted boot.
         boot_retry: seconds, for any other.
+        asked_to_boot: we had asked this session for a boot.
     """
 
     charger_id: str
@@ -38,6 +39,7 @@ class Context:
     registration: Registration
     heartbeat_interval: int
     boot_retry: int
+    asked_to_boot: bool
     transactions: Transactions
 
 
@@ -105,9 +107,16 @@ def boot_reply(context: Context, said: Said) -> Reply:
     return Reply(payload, (said,), context.registration)
 
 
+def pending_boot(now: datetime, interval: int) -> Json:
+    """The answer to a BootNotification that is put off, in every version."""
+    return {"currentTime": wire_time(now), "interval": interval, "status": "Pending"}
+
+
 def wire_time(moment: datetime) -> str:
     """RFC 3339 in UTC, always with fractional seconds: a station in the field drops the socket without them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def told_time(value: Any) -> datetime | None:

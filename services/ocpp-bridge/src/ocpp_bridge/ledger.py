@@ -1,4 +1,4 @@
-"""The ledger of Resets: a row commits before the frame is written, so that no attempt is ever sent twice."""
+"""The ledger of Resets: a row commits before the frame is written, so that no Reset is ever sent twice."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +14,17 @@ WhyNot = Literal["expired", "not_connected", "other_session"]
 
 # The session must still be the charger's last one, and ours: here another instance's takeover fences this one.
 _CLAIM = """
-insert into reset_ledger as entry (attempt_id, charger_id, epoch, message_id, claim, instance, claimed_at)
-select $1, charger_id, epoch, $4, $5, instance, $7
+insert into reset_ledger as entry (attempt_id, charger_id, epoch, message_id, claim, instance, claimed_at, escalation)
+select $1, charger_id, epoch, $4, $5, instance, $7, $8
 from charger_sessions where charger_id = $2 and epoch = $3 and instance = $6
-on conflict (attempt_id) do update set claim = entry.claim where entry.claim = excluded.claim
+on conflict (attempt_id, escalation) do update set claim = entry.claim where entry.claim = excluded.claim
 returning attempt_id
 """
 _DECLINE = """
-insert into reset_ledger as entry (attempt_id, charger_id, epoch, message_id, claim, instance, claimed_at, outcome)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
-on conflict (attempt_id) do update set outcome = coalesce(entry.outcome, excluded.outcome)
+insert into reset_ledger as entry
+(attempt_id, charger_id, epoch, message_id, claim, instance, claimed_at, escalation, outcome)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (attempt_id, escalation) do update set outcome = coalesce(entry.outcome, excluded.outcome)
 where entry.outcome in ('expired', 'not_connected', 'other_session')
 or (entry.outcome is null and entry.claim = excluded.claim)
 returning outcome
@@ -32,13 +33,14 @@ returning outcome
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A Reset that was sent, or was about to be."""
+    """A Reset that was sent, or was about to be; `escalation` numbers those of one attempt from 0."""
 
     attempt_id: UUID
     charger_id: str
     epoch: int
     message_id: str
     outcome: str | None
+    escalation: int = 0
 
 
 class Ledger:
@@ -68,6 +70,7 @@ class Ledger:
             claim,
             self._instance(),
             self._clock.now(),
+            command.escalation,
         )
         return row is not None
 
@@ -94,6 +97,7 @@ class Ledger:
             claim,
             self._instance(),
             self._clock.now(),
+            command.escalation,
             "expired" if expired else why,
         )
         return None if row is None else cast("WhyNot", row["outcome"])
@@ -108,21 +112,24 @@ class Ledger:
         )
         return None if row is None else _entry(row)
 
-    async def is_open(self, attempt_id: UUID) -> bool:
+    async def is_open(self, attempt_id: UUID, escalation: int = 0) -> bool:
         """Whether nothing has been said yet of what became of a Reset."""
         row = await self._store.fetch_one(
-            "select 1 from reset_ledger where attempt_id = $1 and outcome is null", attempt_id
+            "select 1 from reset_ledger where attempt_id = $1 and escalation = $2 and outcome is null",
+            attempt_id,
+            escalation,
         )
         return row is not None
 
-    async def settle(self, attempt_id: UUID, outcome: str) -> None:
+    async def settle(self, attempt_id: UUID, outcome: str, escalation: int = 0) -> None:
         """Writes down what became of a Reset. `unanswered` gives way to an answer; an answer stays."""
         await self._store.execute(
-            "update reset_ledger set outcome = $2 where attempt_id = $1 "
+            "update reset_ledger set outcome = $2 where attempt_id = $1 and escalation = $4 "
             "and (outcome is null or (outcome = $3 and $2 <> $3))",
             attempt_id,
             outcome,
             UNANSWERED,
+            escalation,
         )
 
     async def left_by(self, instance: str) -> list[Entry]:
@@ -134,4 +141,6 @@ class Ledger:
 
 
 def _entry(row: Any) -> Entry:
-    return Entry(row["attempt_id"], row["charger_id"], row["epoch"], row["message_id"], row["outcome"])
+    return Entry(
+        row["attempt_id"], row["charger_id"], row["epoch"], row["message_id"], row["outcome"], row["escalation"]
+    )

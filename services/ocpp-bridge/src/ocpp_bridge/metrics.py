@@ -14,17 +14,29 @@ class BridgeMetrics:
 
         self.sessions = Gauge("ocpp_bridge_sessions", "Open sessions.", ("protocol",), registry=registry)
         self.handshakes = counter("handshakes", "Handshakes, by their answer.", "answer")
+        self.refused = counter("connections_refused", "Known chargers that were not let in, by why.", "why")
+        self.tls_failures = counter("tls_handshake_failures", "TLS handshakes that failed, by OpenSSL's reason.", "why")
+        self.tls_loads = counter("tls_loads", "TLS files that were read, by whether they were good.", "outcome")
+        self.rotations = counter("password_rotations", "Passwords changed over OCPP, by what came of it.", "outcome")
         self.ended = counter("sessions_ended", "Sessions that ended, by why.", "why")
+        self.boots_put_off = counter("boots_put_off", "Boots answered Pending because of a storm, by why.", "why")
         self.calls = counter("calls", "CALLs of chargers, by their answer.", "protocol", "action", "answer")
-        self.deviations = counter("deviations", "Tolerated deviations from the schemas.", "protocol", "action", "kind")
+        self.deviations = counter("deviations", "Tolerated deviations.", "protocol", "model", "action", "kind")
         self.bad_frames = counter("bad_frames", "Frames that are none, or too big.", "protocol", "why")
         self.unanswerable = counter("unanswerable_frames", "SEND and CALLRESULTERROR frames.", "protocol", "kind")
         self.floods = counter("floods", "Sessions closed because of a flood.", "protocol")
         self.resets = counter("resets", "Resets, by what became of them.", "outcome")
+        self.operator_calls = counter("operator_calls", "Operators' calls, by what came of them.", "action", "outcome")
         self.late_answers = counter("late_answers", "Answers to Resets that came late or on another session.")
         self.reset_seconds = Histogram(
             "ocpp_bridge_reset_seconds",
             "From reading the command to having written the frame.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.operator_call_seconds = Histogram(
+            "ocpp_bridge_operator_call_seconds",
+            "From reading an operator's call to the charger's answer.",
             buckets=_SECONDS,
             registry=registry,
         )

@@ -5,20 +5,24 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import structlog
 
+from chassis import failpoints
 from chassis.clock import Clock
 from chassis.tasks import cancel, delays
 from contracts.envelope import Envelope, Message
 from contracts.ocpp import ResetCharger, ResetNotDelivered, ResetSent
 from ocpp_bridge import frames
 from ocpp_bridge.answers import WhyUnanswered, judge, reset_payload, unanswered
+from ocpp_bridge.black_box import BlackBoxes
+from ocpp_bridge.calling import Calling
 from ocpp_bridge.frames import CallError, CallResult
 from ocpp_bridge.ledger import UNANSWERED, Entry, Ledger
 from ocpp_bridge.metrics import BridgeMetrics
 from ocpp_bridge.publishing import Publishing
+from ocpp_bridge.quiet import Quiet
 from ocpp_bridge.session import Session, SessionEndedError
 from ocpp_bridge.sessions import Sessions, Watch
 from ocpp_bridge.store import UNAVAILABLE
@@ -44,6 +48,9 @@ class Resets:
         clock: Clock,
         metrics: BridgeMetrics,
         answer_within: float,
+        quiet: Quiet,
+        calling: Calling,
+        boxes: BlackBoxes,
     ) -> None:
         self._sessions = sessions
         self._watch = watch
@@ -52,6 +59,9 @@ class Resets:
         self._clock = clock
         self._metrics = metrics
         self._answer_within = answer_within
+        self._quiet = quiet
+        self._calling = calling
+        self._boxes = boxes
         self._under_way: set[asyncio.Task[None]] = set()
 
     def take(self, envelope: Envelope[Message]) -> None:
@@ -84,6 +94,8 @@ class Resets:
         if session is None or session.epoch != command.epoch or session.over or session.rejected:
             await self._decline(command, claim)
             return
+        await self._rest(command, session)
+        self._calling.make_way(session)
         async with session.turn:
             message_id = _message_id(command)
             if not await self._patiently(lambda: self._ledger.claim(command, message_id, claim)):
@@ -93,16 +105,25 @@ class Resets:
                 return
             await self._send(command, session, began)
 
+    async def _rest(self, command: ResetCharger, session: Session) -> None:
+        """Leaves a charger of a delicate model alone when it has just booted, for as long as the Reset may wait."""
+        wait = self._quiet.before_reset(session.box)
+        if wait > 0:
+            left = (command.not_after - self._clock.now()).total_seconds()
+            await asyncio.sleep(max(0.0, min(wait, left)))
+
     async def _send(self, command: ResetCharger, session: Session, began: float) -> None:
         message_id = _message_id(command)
-        entry = Entry(command.attempt_id, command.charger_id, command.epoch, message_id, None)
+        entry = Entry(command.attempt_id, command.charger_id, command.epoch, message_id, None, command.escalation)
         frame = frames.call(message_id, "Reset", reset_payload(session.dialect, command))
         self._watch.watch(command.charger_id, command.watch_until)
+        failpoints.reach(failpoints.RESET_CLAIMED, lambda: command.charger_id)
         try:
             answer = await session.begin_call(message_id, frame)
         except SessionEndedError:
             await self._unanswered(entry, "session_ended")
             return
+        failpoints.reach(failpoints.RESET_SENT, lambda: command.charger_id)
         self._metrics.reset_seconds.observe(time.perf_counter() - began)
         sent = ResetSent(
             charger_id=command.charger_id,
@@ -111,6 +132,7 @@ class Resets:
             message_id=message_id,
             sent_at=self._clock.now(),
             frame=frame.decode(),
+            escalation=command.escalation,
         )
         telling = self._start(self._publishing.answer(sent))
         log.info("a Reset was sent", charger=command.charger_id, epoch=command.epoch, attempt=str(command.attempt_id))
@@ -123,6 +145,7 @@ class Resets:
             why = "session_ended"
         else:
             at = self._clock.now()
+            self._boxes.answered(session.box, session.dialect, "Reset", reply)
             await asyncio.wait([telling])
             await self._answered(entry, reply, answer_epoch=session.epoch, at=at)
             return
@@ -131,18 +154,20 @@ class Resets:
 
     async def _answered(self, entry: Entry, reply: CallResult | CallError, *, answer_epoch: int, at: datetime) -> None:
         outcome, event = judge(entry, reply, answer_epoch=answer_epoch, at=at)
+        failpoints.reach(failpoints.ANSWER_HEARD, lambda: entry.charger_id)
         await self._publishing.answer(event)
+        failpoints.reach(failpoints.ANSWER_PUBLISHED, lambda: entry.charger_id)
         self._metrics.resets.labels(outcome).inc()
         log.info("a Reset was answered", charger=entry.charger_id, attempt=str(entry.attempt_id), outcome=outcome)
-        await self._patiently(lambda: self._ledger.settle(entry.attempt_id, outcome))
+        await self._patiently(lambda: self._ledger.settle(entry.attempt_id, outcome, entry.escalation))
 
     async def _unanswered(self, entry: Entry, why: WhyUnanswered) -> None:
-        if not await self._patiently(lambda: self._ledger.is_open(entry.attempt_id)):
+        if not await self._patiently(lambda: self._ledger.is_open(entry.attempt_id, entry.escalation)):
             return  # the answer came on another session meanwhile
         await self._publishing.answer(unanswered(entry, why))
         self._metrics.resets.labels(UNANSWERED).inc()
         log.info("a Reset has no answer", charger=entry.charger_id, attempt=str(entry.attempt_id), why=why)
-        await self._patiently(lambda: self._ledger.settle(entry.attempt_id, UNANSWERED))
+        await self._patiently(lambda: self._ledger.settle(entry.attempt_id, UNANSWERED, entry.escalation))
 
     async def _late(self, session: Session, frame: CallResult | CallError) -> None:
         entry = await self._patiently(lambda: self._ledger.find(session.charger_id, frame.message_id))
@@ -153,6 +178,7 @@ class Resets:
         if outcome == UNANSWERED == entry.outcome:
             return  # that was said already
         self._metrics.late_answers.inc()
+        self._boxes.answered(session.box, session.dialect, "Reset", frame)
         await self._answered(entry, frame, answer_epoch=session.epoch, at=at)
 
     async def _decline(self, command: ResetCharger, claim: UUID) -> None:
@@ -166,7 +192,11 @@ class Resets:
         self._metrics.resets.labels(why).inc()
         await self._publishing.answer(
             ResetNotDelivered(
-                charger_id=command.charger_id, attempt_id=command.attempt_id, epoch=command.epoch, why=why
+                charger_id=command.charger_id,
+                attempt_id=command.attempt_id,
+                epoch=command.epoch,
+                escalation=command.escalation,
+                why=why,
             )
         )
 
@@ -197,5 +227,7 @@ class Resets:
 
 
 def _message_id(command: ResetCharger) -> str:
-    """The attempt's id, 36 characters: unique for ever, since there is one Reset at most in each attempt."""
-    return str(command.attempt_id)
+    """36 characters, unique for ever: the attempt's id for its first Reset, one that derives from it for the next."""
+    if command.escalation == 0:
+        return str(command.attempt_id)
+    return str(uuid5(command.attempt_id, str(command.escalation)))

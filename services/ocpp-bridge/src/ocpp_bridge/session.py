@@ -1,25 +1,23 @@
 """One websocket of one charger: reads frames, answers CALLs in their order, sends ours one at a time."""
 
 import asyncio
-import contextlib
-import struct
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType
-from aiohttp.web import WebSocketResponse
 
 from ocpp_bridge import frames
+from ocpp_bridge.black_box import Box
 from ocpp_bridge.buckets import Bucket
 from ocpp_bridge.dialects import Dialect
 from ocpp_bridge.frames import Call, CallError, CallResult, CallResultError, Send, UnknownKind, Unreadable
 from ocpp_bridge.metrics import BridgeMetrics
 from ocpp_bridge.schemas import Violation
+from ocpp_bridge.wire import CLOSE, PING, PONG, TEXT, Wire, close_frame
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,18 +40,6 @@ class SessionEndedError(Exception):
     """The session is over; nothing can be sent on it any more."""
 
 
-class Transport(Protocol):
-    """The part of a transport that ends a connection."""
-
-    def abort(self) -> None:
-        """At once."""
-        ...
-
-    def close(self) -> None:
-        """When all that was written is sent."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one session may send; see `ocpp_bridge.settings`."""
@@ -74,11 +60,14 @@ StrayAnswer = Callable[["Session", CallResult | CallError], None]
 class Session:
     """A session number `epoch` of a charger, from the opened websocket to its end.
 
+    There is no task for it: what comes is handled as it comes, what is waited for calls back.
+
     Attributes:
         instance: the name of the bridge instance that holds it.
         accepted: the charger's last boot, on this session or an earlier one, was accepted.
         rejected: the last boot on this session was rejected: nothing may be sent to the charger (B03.FR.03).
         fenced: a newer session has begun: nothing that still comes here counts.
+        box: what is remembered of the charger for those who look inside.
         turn: held by whoever has a CALL of ours under way: one at a time (2.x part 4, 4.1.1).
         opened_at: when it began.
         heard_at: monotonic seconds of the last frame, ping or pong.
@@ -87,15 +76,15 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_answering", "_bad", "_calls", "_deadline", "_expected", "_limits", "_metrics", "_rate",
-        "_stray", "_transport", "_why", "_worker", "_ws", "accepted", "asked_at", "charger_id", "dialect", "epoch",
-        "fenced", "heard_at", "instance", "opened_at", "pinged_at", "rejected", "turn",
+        "__weakref__", "_answering", "_bad", "_calls", "_deadline", "_expected", "_finished", "_limits", "_metrics",
+        "_on_end", "_on_gone", "_rate", "_stray", "_why", "_wire", "_worker", "accepted", "asked_at", "box",
+        "charger_id", "dialect", "epoch", "fenced", "heard_at", "instance", "opened_at", "pinged_at", "rejected",
+        "turn",
     )  # fmt: skip
 
     def __init__(
         self,
-        ws: WebSocketResponse[bool],
-        transport: Transport,
+        wire: Wire,
         *,
         charger_id: str,
         epoch: int,
@@ -106,9 +95,13 @@ class Session:
         limits: Limits,
         answering: Answering,
         stray: StrayAnswer,
+        on_end: Callable[["Session"], None],
+        on_gone: Callable[["Session"], None],
         metrics: BridgeMetrics,
+        box: Box,
     ) -> None:
         now = time.monotonic()
+        self.box = box
         self.charger_id = charger_id
         self.epoch = epoch
         self.instance = instance
@@ -119,19 +112,22 @@ class Session:
         self.fenced = False
         self.turn = asyncio.Lock()
         self.heard_at = self.pinged_at = self.asked_at = now
-        self._ws = ws
-        self._transport = transport
+        self._wire = wire
+        self._on_end = on_end
+        self._on_gone = on_gone
         self._limits = limits
         self._answering = answering
         self._stray = stray
         self._metrics = metrics
         self._rate = Bucket.full(limits.frames_per_second * BURST_S, limits.frames_per_second, now)
         self._bad = Bucket.full(limits.bad_frames, BAD_FRAMES_PER_SECOND, now)
-        self._calls: deque[tuple[Call, bytes]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._calls: list[tuple[Call, bytes]] = []
+        self._worker: asyncio.Future[bytes | None] | None = None
         self._expected: tuple[str, asyncio.Future[CallResult | CallError]] | None = None
         self._why: Why | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._finished = False
+        wire.listen(self)
 
     @property
     def why(self) -> Why | None:
@@ -143,104 +139,106 @@ class Session:
         """Whether it has ended or is being ended."""
         return self._why is not None
 
-    async def run(self) -> Why:
-        """Reads until the socket ends; returns how it ended."""
-        how: Why = "lost"
-        try:
-            how = await self._read()
-        finally:
-            if self._deadline is not None:
-                self._deadline.cancel()
+    def received(self, kind: WSMsgType, data: Any) -> None:
+        """A message or control frame came."""
+        self.heard_at = now = time.monotonic()
+        if kind is TEXT:
             if self._why is None:
-                self._why = how
-            self._nobody_answers()
-        return self._why
+                self._take(data, now)
+        elif kind is PING:
+            self._quietly(data, PONG)
+        elif kind is CLOSE:
+            if self._why is None:
+                self._quietly(close_frame(data or WSCloseCode.OK), CLOSE)
+            self._wire.deafen()
+            self._wire.transport.close()
+            self._give_up_later()
+            self._finish("closed")
+        elif kind is WSMsgType.BINARY and self._why is None:
+            self._refuse_bad(Unreadable(frames.UNREADABLE_ID, "OCPP-J frames are text frames"), now)
 
-    async def _read(self) -> Why:
-        receive = self._ws.receive
-        while True:
-            message = await receive()
-            self.heard_at = now = time.monotonic()
-            match message.type:
-                case WSMsgType.TEXT:
-                    if self._why is None:
-                        await self._take(message.data, now)
-                case WSMsgType.BINARY:
-                    await self._refuse_bad(Unreadable(frames.UNREADABLE_ID, "OCPP-J frames are text frames"), now)
-                case WSMsgType.PING:
-                    await self._quietly(self._ws.pong(message.data))
-                case WSMsgType.PONG:
-                    pass
-                case WSMsgType.CLOSE:
-                    if self._why is None:
-                        await self._ws.close(drain=False)
-                    else:
-                        self._transport.close()
-                    return "closed"
-                case _:
-                    if isinstance(message.data, WebSocketError):
-                        log.warning(
-                            "the charger broke the websocket protocol",
-                            charger=self.charger_id,
-                            epoch=self.epoch,
-                            why=str(message.data),
-                        )
-                        self._metrics.bad_frames.labels(self.dialect.protocol, f"ws {message.data.code}").inc()
-                        return "refused"
-                    return "lost"
+    def broken(self, error: WebSocketError) -> None:
+        """The charger broke the websocket protocol: it is told so, and not read any more."""
+        log.warning(
+            "the charger broke the websocket protocol", charger=self.charger_id, epoch=self.epoch, why=str(error)
+        )
+        self._metrics.bad_frames.labels(self.dialect.protocol, f"ws {error.code}").inc()
+        if self._why is None:
+            self._quietly(close_frame(error.code), CLOSE)
+        self._give_up_later()
+        self._finish("refused")
 
-    async def _take(self, data: bytes, now: float) -> None:
+    def stuck(self) -> None:
+        """The charger has not read for some time."""
+        self.end("silent")
+
+    def gone(self) -> None:
+        """The connection is over."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._finish("lost")
+        self._on_gone(self)
+
+    def _finish(self, how: Why) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        if self._why is None:
+            self._why = how
+        self._nobody_answers()
+        self._on_end(self)
+
+    def _take(self, data: bytes, now: float) -> None:
         if not self._rate.take(now):
             self._flooded("more frames than it may send")
             return
+        self.box.keep(data, by_charger=True, now=now)
         if len(data) > self._limits.frame_soft_limit:
-            await self._refuse_big(data, now)
+            self._refuse_big(data, now)
             return
         frame = frames.parse(data)
         match frame:
             case Call():
-                await self._take_call(frame, data)
+                self._take_call(frame, data)
             case CallResult() | CallError():
                 self._take_answer(frame)
             case Unreadable():
-                await self._refuse_bad(frame, now)
+                self._refuse_bad(frame, now)
             case Send() | CallResultError() if self.dialect.sends:
                 self._metrics.unanswerable.labels(self.dialect.protocol, type(frame).__name__).inc()
             case Send(message_id=message_id) | CallResultError(message_id=message_id):
-                await self._refuse_kind(message_id)
+                self._refuse_kind(message_id)
             case UnknownKind(message_id=message_id):
-                await self._refuse_kind(message_id)
+                self._refuse_kind(message_id)
 
-    async def _take_call(self, call: Call, data: bytes) -> None:
+    def _take_call(self, call: Call, data: bytes) -> None:
         if self._worker is None:
-            answer = self._answering(self, call, data)
-            if isinstance(answer, bytes):
-                await self._quietly(self.send(answer))
-                return
-            # Answers to our own CALLs and pongs must be read on while this one waits for Kafka.
-            self._worker = asyncio.create_task(self._answer(answer), name="calls")
+            self._begin(call, data)
         elif len(self._calls) >= self._limits.waiting_calls:
             self._flooded("more CALLs than are answered")
         else:
             self._calls.append((call, data))
 
-    async def _answer(self, first: Awaitable[bytes | None]) -> None:
+    def _begin(self, call: Call, data: bytes) -> None:
+        answer = self._answering(self, call, data)
+        if isinstance(answer, bytes):
+            self._quietly(answer)
+        else:
+            # Answers to our own CALLs and pongs are read on while this one waits for Kafka.
+            self._worker = asyncio.ensure_future(answer)
+            self._worker.add_done_callback(self._answered)
+
+    def _answered(self, answered: asyncio.Future[bytes | None]) -> None:
         """Answers the CALL at hand, and then those that came meanwhile, in their order.
 
         It goes on when the socket has ended, since what was said was said; a newer session ends it.
         """
-        answer: bytes | Awaitable[bytes | None] | None = first
-        try:
-            while answer is not None:
-                reply = answer if isinstance(answer, bytes) else await answer
-                if reply is not None:
-                    await self._quietly(self.send(reply))
-                answer = None
-                if self._calls and not self.fenced:
-                    call, data = self._calls.popleft()
-                    answer = self._answering(self, call, data)
-        finally:
-            self._worker = None
+        self._worker = None
+        reply = None if answered.cancelled() else answered.result()
+        if reply is not None:
+            self._quietly(reply)
+        while self._calls and self._worker is None and not self.fenced:
+            self._begin(*self._calls.pop(0))
 
     def _take_answer(self, frame: CallResult | CallError) -> None:
         if self._expected is not None and self._expected[0] == frame.message_id and not self._expected[1].done():
@@ -253,7 +251,7 @@ class Session:
         future: asyncio.Future[CallResult | CallError] = asyncio.get_running_loop().create_future()
         self._expected = (message_id, future)
         try:
-            await self.send(data)
+            self.send(data)
         except SessionEndedError:
             self._expected = None
             raise
@@ -269,27 +267,22 @@ class Session:
         finally:
             self._expected = None
 
-    async def send(self, data: bytes) -> None:
-        """Writes a text frame. Raises SessionEndedError when the session is over or the charger does not read."""
+    def send(self, data: bytes) -> None:
+        """Writes a text frame. Raises SessionEndedError when the session is over."""
         if self._why is not None:
             raise SessionEndedError
         try:
-            async with asyncio.timeout(SEND_WITHIN_S):
-                await self._ws.send_frame(data, WSMsgType.TEXT)
-        except TimeoutError as error:
-            self.end("silent")
+            self._wire.write(data)
+        except ConnectionError as error:
             raise SessionEndedError from error
-        except (ConnectionError, RuntimeError) as error:
-            raise SessionEndedError from error
+        self.box.keep(data, by_charger=False, now=time.monotonic())
 
-    async def ping(self) -> None:
+    def ping(self) -> None:
         """Asks for a pong; `heard_at` tells when it came."""
         self.pinged_at = time.monotonic()
         if self.asked_at <= self.heard_at:
             self.asked_at = self.pinged_at
-        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(SEND_WITHIN_S):
-                await self._ws.ping()
+        self._quietly(b"", PING)
 
     def fence(self) -> None:
         """A newer session has begun: nothing that comes from now on counts."""
@@ -304,47 +297,41 @@ class Session:
         self._why = why
         self._nobody_answers()
         if why == "silent":
-            self._transport.abort()
+            self._wire.transport.abort()
             return
-        # The reader goes on until the charger's own close frame comes (RFC 6455, 7.1.1), for so long.
-        self._deadline = asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, self._transport.abort)
-        code = _CODES.get(why, WSCloseCode.OK)
-        closing = asyncio.create_task(self._say_goodbye(struct.pack("!H", code) + why.encode()), name="close")
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
+        self._quietly(close_frame(_CODES.get(why, WSCloseCode.OK), why), CLOSE)
+        self._give_up_later()
+
+    def _give_up_later(self) -> None:
+        """Reads on until the charger's own close frame comes (RFC 6455, 7.1.1), but not for ever."""
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, self._wire.transport.abort)
 
     def _nobody_answers(self) -> None:
         if self._expected is not None and not self._expected[1].done():
             self._expected[1].set_exception(SessionEndedError())
 
-    async def _say_goodbye(self, reason: bytes) -> None:
-        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._ws.send_frame(reason, WSMsgType.CLOSE)
-
-    async def _refuse_big(self, data: bytes, now: float) -> None:
+    def _refuse_big(self, data: bytes, now: float) -> None:
         size, limit = len(data), self._limits.frame_soft_limit
         log.warning("a frame is too big", charger=self.charger_id, epoch=self.epoch, size=size, limit=limit)
         kind, message_id = frames.opening(data)
         why = f"the frame has {size} bytes; at most {limit} are read"
         bad = Unreadable(message_id, why, asked=kind is None or kind == frames.CALL)
-        await self._refuse_bad(bad, now, code=self.dialect.codes[Violation.FORMAT], reason="too big")
+        self._refuse_bad(bad, now, code=self.dialect.codes[Violation.FORMAT], reason="too big")
 
-    async def _refuse_bad(
-        self, bad: Unreadable, now: float, *, code: str | None = None, reason: str = "unreadable"
-    ) -> None:
+    def _refuse_bad(self, bad: Unreadable, now: float, *, code: str | None = None, reason: str = "unreadable") -> None:
         self._metrics.bad_frames.labels(self.dialect.protocol, reason).inc()
         if not self._bad.take(now):
             self._flooded("too many frames that are none")
         elif bad.asked:
             error = frames.call_error(bad.message_id, code or self.dialect.unreadable, bad.why)
-            await self._quietly(self.send(error))
+            self._quietly(error)
 
-    async def _refuse_kind(self, message_id: str) -> None:
+    def _refuse_kind(self, message_id: str) -> None:
         self._metrics.bad_frames.labels(self.dialect.protocol, "message type").inc()
         if self.dialect.unknown_kind is not None:
             error = frames.call_error(message_id, self.dialect.unknown_kind, "the message type is 2, 3 or 4")
-            await self._quietly(self.send(error))
+            self._quietly(error)
 
     def _flooded(self, why: str) -> None:
         log.warning(
@@ -354,11 +341,12 @@ class Session:
         self.fenced = True
         self.end("refused")
 
-    async def _quietly(self, sending: Awaitable[None]) -> None:
-        """Sends an answer, to a charger that may be gone by now."""
-        with contextlib.suppress(SessionEndedError, ConnectionError, RuntimeError):
-            await sending
-
-
-_closing: set[asyncio.Task[None]] = set()
-"""Closing handshakes under way; the loop itself holds tasks only weakly."""
+    def _quietly(self, data: bytes, kind: WSMsgType = TEXT) -> None:
+        """Writes, to a charger that may be gone by now."""
+        try:
+            if kind is TEXT:
+                self.send(data)
+            else:
+                self._wire.write(data, kind)
+        except (SessionEndedError, ConnectionError):
+            pass

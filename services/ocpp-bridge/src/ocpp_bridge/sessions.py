@@ -61,7 +61,6 @@ class Watch:
         self._watched_every = watched_every_s
         self._pong_within = pong_within_s
         self._until: dict[str, datetime] = {}
-        self._pings: set[asyncio.Task[None]] = set()
 
     def watch(self, charger_id: str, until: datetime) -> None:
         """Watches a charger, on this session and its next ones, until a moment."""
@@ -85,9 +84,4 @@ class Watch:
             elif now - (session.pinged_at if watched else max(session.pinged_at, session.heard_at)) >= (
                 self._watched_every if watched else self._idle_every
             ):
-                self._ping(session)
-
-    def _ping(self, session: Session) -> None:
-        ping = asyncio.create_task(session.ping(), name="ping")
-        self._pings.add(ping)
-        ping.add_done_callback(self._pings.discard)
+                session.ping()

@@ -1,6 +1,19 @@
 """The bridge's own tables: whose socket is where, what was sent, which transaction ids were given, who is alive."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from chassis.database import service_metadata
 from chassis.tables import chassis_tables
@@ -29,6 +42,7 @@ reset_ledger = Table(
     "reset_ledger",
     metadata,
     Column("attempt_id", Uuid, primary_key=True),
+    Column("escalation", SmallInteger, primary_key=True, server_default=text("0")),
     Column("charger_id", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("message_id", Text, nullable=False, comment="Of the Reset frame."),
@@ -62,3 +76,18 @@ bridge_leases = Table(
     Column("given_up", Boolean, nullable=False, server_default=text("false"), comment="It ended in good order."),
     comment="The bridge instances that are alive, or were until a moment ago.",
 )
+
+password_changes = Table(
+    "password_changes",
+    metadata,
+    Column("call_id", Uuid, primary_key=True, comment="Of the RotatePassword; also the messageId of the frame."),
+    Column("charger_id", Text, nullable=False),
+    Column("salt", Text, nullable=False),
+    Column("verifier", Text, nullable=False, comment="Of the new password, as fleet publishes it."),
+    Column("replaced", Text, comment="The verifier that the charger had when it was sent the new password."),
+    Column("replaces", BigInteger, nullable=False, comment="The version of the credential that it is based on."),
+    Column("staged_at", DateTime(timezone=True), nullable=False, comment="Before the frame was written."),
+    Column("accepted_at", DateTime(timezone=True), comment="Null while nobody knows whether the charger took it."),
+    comment="New passwords that fleet has not taken over yet; no row is left once it has.",
+)
+Index(None, password_changes.c.charger_id)
