@@ -4,8 +4,10 @@ from chassis.app import Service
 from chassis.clock import WakingClock
 from contracts import topics
 from restart_orchestrator import store
+from restart_orchestrator.chores import Chores
 from restart_orchestrator.handle import Handler
 from restart_orchestrator.hearing import KafkaEnds
+from restart_orchestrator.learning import Learner
 from restart_orchestrator.metrics import AttemptMetrics
 from restart_orchestrator.settings import Settings
 from restart_orchestrator.subscriptions import subscribe_all
@@ -28,5 +30,9 @@ def build(settings: Settings | None = None, clock: WakingClock | None = None) ->
     )
     service.timers.on_due(handler.on_deadline)
     subscribe_all(service, handler)
+    learner = Learner(service.outbox, service.clock, settings.rules())
+    chores = Chores(service.database, service.clock, learner, settings.keep(), learn_every_s=settings.learn_every_s)
+    service.on_start(chores.start)
+    service.on_stop(chores.stop)
     service.on_stop(ends.stop)
     return service

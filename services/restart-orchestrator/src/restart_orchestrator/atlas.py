@@ -2,15 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
+from datetime import timedelta
 
 from contracts.ocpp import ConnectorState
 from contracts.restart import TERMINAL, RefusalReason, Status, When
 from contracts.words import Role
 from restart_orchestrator.inputs import Input
 from restart_orchestrator.story import (
-    CONNECTOR,
     DEFAULT_WINDOWS,
+    ESCALATING,
     QUIET,
     RESET_ON,
     Story,
@@ -22,6 +23,7 @@ from restart_orchestrator.story import (
     connected,
     dropped,
     not_delivered,
+    probed,
     rejected,
     requested,
     scheduled,
@@ -33,32 +35,26 @@ from restart_orchestrator.story import (
     unanswered,
     unsupported,
 )
+from restart_orchestrator.verdicts import AFTER, ASKED, AWAY, BACK, BOOTED, CHARGING, SILENCE, VERDICTS, WAITS
 
-OFFLINE = standing(online=False)
-CHARGING = standing(transactions=(CONNECTOR,))
-ON_2 = standing(CHARGING, protocol="ocpp2.0.1")
-NEVER_BOOTS = replace(QUIET, boots_on_return=False)
-REFUSED_TO = standing(role=Role.USER)
-
-ASKED = (requested(), sent(), accepted())
-AWAY = (*ASKED, dropped(10))
-BACK = (*AWAY, connected(90))
-BOOTED = (*BACK, booted(91), status(92))
-WAITS = (requested(When.IDLE, by=ON_2, expires=7200), sent(), scheduled())
-AFTER = RESET_ON + 1
 T = 400.0
 """When the input of the transition table is heard, in seconds after the request."""
 
+OFFLINE = standing(online=False)
+REFUSED_TO = standing(role=Role.USER)
+ASKED_FOR = SILENCE.tell(*ASKED).until(at(61))
+RETURNED = SILENCE.tell(*BACK)
+
 STATES: dict[str, Story] = {
     "requested": Story(),
-    "queued": Story().tell(requested(When.ONLINE, by=OFFLINE)),
-    "awaiting_idle (held by us)": Story().tell(requested(When.IDLE, by=CHARGING)),
-    "dispatching": Story().tell(requested(), sent()),
-    "awaiting_idle (scheduled by the charger)": Story().tell(*WAITS),
-    "awaiting_drop": Story().tell(*ASKED),
-    "restarting": Story().tell(*AWAY),
-    "checking": Story().tell(*BOOTED),
-    "lost": Story().tell(*AWAY).until(at(310)),
+    "queued": SILENCE.tell(requested(When.ONLINE, by=OFFLINE)),
+    "awaiting_idle (held by us)": SILENCE.tell(requested(When.IDLE, by=CHARGING)),
+    "dispatching": SILENCE.tell(requested(), sent()),
+    "awaiting_idle (scheduled by the charger)": SILENCE.tell(*WAITS),
+    "awaiting_drop": SILENCE.tell(*ASKED),
+    "restarting": SILENCE.tell(*AWAY),
+    "checking": SILENCE.tell(*BOOTED),
+    "lost": SILENCE.tell(*AWAY).until(at(310)),
 }
 
 INPUTS: dict[str, Callable[[], Input]] = {
@@ -73,6 +69,7 @@ INPUTS: dict[str, Callable[[], Input]] = {
     "ResetAccepted": lambda: accepted(0.03),
     "ResetScheduled": lambda: scheduled(0.03),
     "ResetRejected": lambda: rejected(0.03),
+    "ResetRejected, where the group allows a harder one": lambda: rejected(0.03, by=ESCALATING),
     "ResetUnsupported": lambda: unsupported(0.03),
     "ResetUnanswered": lambda: unanswered(30),
     "ResetNotDelivered": lambda: not_delivered(0.03),
@@ -90,89 +87,24 @@ INPUTS: dict[str, Callable[[], Input]] = {
 DEADLINE = "its deadline passes"
 
 LATER: dict[str, dict[str, Story]] = {
+    "awaiting_drop": {
+        "ChargerProbed, once its deadline has passed": ASKED_FOR.tell(probed(62)),
+        "the same, where the group allows a harder Reset": ASKED_FOR.tell(probed(62, by=ESCALATING)),
+        "neither that nor anything else for a boot window": ASKED_FOR.until(at(362)),
+    },
+    "restarting": {
+        "its deadline passes after its return": RETURNED.until(at(310)),
+        "ChargerProbed, once that has passed": RETURNED.until(at(310)).tell(probed(311, AFTER)),
+        "neither that nor anything else for a boot window": RETURNED.until(at(611)),
+    },
     "checking": {"a third boot": Story().tell(*BOOTED, booted(110, AFTER + 1), booted(130, AFTER + 2))},
     "lost": {
-        "its time to boot passes after its return": Story().tell(*AWAY, connected(3600)).to_the_end(),
+        "its time to boot passes after its return": SILENCE.tell(*AWAY, connected(3600)).until(at(3900)),
+        "ChargerProbed, once that has passed": Story().tell(*AWAY, connected(3600)).until(at(3900)),
         "its grace time passes after its boot": Story().tell(*AWAY, connected(3600), booted(3601)).to_the_end(),
     },
 }
 """What takes more than one input."""
-
-VERDICTS: tuple[tuple[str, Story], ...] = (
-    ("boot reason RemoteReset or ScheduledReset", Story().tell(*BACK, booted(91, reason="RemoteReset"), status(92))),
-    (
-        "security event ResetOrReboot or StartupOfTheDevice on a new session",
-        Story().tell(*BACK, security_event(91, "StartupOfTheDevice"), status(92)),
-    ),
-    (
-        "a transaction ended by HardReset, SoftReset or ImmediateReset, then a boot",
-        Story().tell(*ASKED, transaction_ended(1, "SoftReset"), dropped(10), connected(90), booted(91), status(92)),
-    ),
-    (
-        "Accepted, gone, an unsolicited boot on a session opened after the Reset, whatever its reason",
-        Story().tell(*BACK, booted(91, reason="PowerUp"), status(92)),
-    ),
-    (
-        "the same without an answer",
-        Story().tell(requested(), sent(), dropped(10), unanswered(10), connected(90), booted(91), status(92)),
-    ),
-    ("the same, the drop not seen, or not the charger's", Story().tell(*ASKED, connected(30), booted(31), status(32))),
-    (
-        "the same, the answer only after the return",
-        Story().tell(requested(), sent(), dropped(10), connected(90), booted(91), status(92), accepted(93, on=AFTER)),
-    ),
-    (
-        "a boot that names another cause: Watchdog, LocalReset, FirmwareUpdate, ApplicationReset",
-        Story().tell(*BACK, booted(91, reason="Watchdog"), status(92)),
-    ),
-    (
-        "one EVSE of 2.x: Accepted, its connectors unavailable and back, no boot needed",
-        Story().tell(
-            requested(by=replace(ON_2, situation=QUIET.situation), evse_id=1),
-            sent(),
-            accepted(),
-            status(1, ConnectorState.UNAVAILABLE, RESET_ON),
-            status(2, session=RESET_ON),
-        ),
-    ),
-    (
-        "booted, but a connector is faulted, silent or not back to what it was",
-        Story().tell(*BACK, booted(91), status(92, ConnectorState.FAULTED)),
-    ),
-    ("booted, and gone again in the grace time", Story().tell(*BOOTED, dropped(100, AFTER))),
-    ("booted three times", Story().tell(*BOOTED, booted(110, AFTER + 1), booted(130, AFTER + 2))),
-    ("a boot on the Reset's own session: no evidence", Story().tell(*ASKED, booted(20, RESET_ON))),
-    ("gone and back, no boot until the window closes", Story().tell(*BACK)),
-    (
-        "the same, but we ended the session ourselves",
-        Story().tell(*ASKED, dropped(10, why="bridge_lost"), connected(90)),
-    ),
-    (
-        "the same, from a charger that was never seen to boot: away for about its usual time",
-        Story().tell(requested(by=NEVER_BOOTS), sent(), accepted(), dropped(10), connected(90), status(91)),
-    ),
-    (
-        "the same, away for less than half of it",
-        Story().tell(requested(by=NEVER_BOOTS), sent(), accepted(), dropped(10), connected(20)),
-    ),
-    ("no drop, and the session still there at the end of the window", Story().tell(*ASKED)),
-    ("Rejected", Story().tell(requested(), sent(), rejected())),
-    ("CALLERROR NotSupported or NotImplemented", Story().tell(requested(), sent(), unsupported())),
-    (
-        "1.6 StatusNotification with errorCode ResetFailure",
-        Story().tell(*ASKED, status(30, ConnectorState.FAULTED, RESET_ON, error="ResetFailure")),
-    ),
-    ("the bridge says that nothing was sent", Story().tell(requested(), not_delivered())),
-    ("no bridge says anything until the command is void", Story().tell(requested())),
-    ("gone and not back by the deadline", Story().tell(*AWAY)),
-    (
-        "lost, and back with a boot within a day: judged once more",
-        Story().tell(*AWAY, connected(3600), booted(3601), status(3602)),
-    ),
-    ("lost, and back without a boot within a day: judged once more", Story().tell(*AWAY, connected(3600))),
-    ("Scheduled, and the requester's time is over first", Story().tell(*WAITS)),
-)
-
 
 _ABOUT_STATES = (
     "`requested` is the request itself, on its way: the first thing that is said of an attempt is where it went from",
@@ -181,7 +113,19 @@ _ABOUT_STATES = (
 _ABOUT_INPUTS = (
     "*stays* is a move of its own: the evidence is noted. What is left out has no bearing on that state, or was known.",
     "A deadline names the wait that it ends; for any other it has no bearing. A finished attempt never moves again,",
-    "but that a lost one is judged once more.",
+    "but that a lost one is judged once more. Before silence is held against a charger its session is probed: it may",
+    "be the bridge that is silent. Only a charger that answers a ping ignored the Reset, or did not boot.",
+)
+
+
+_LEARNED = {
+    "drop": "the Reset to the end of the session",
+    "boot": "the end of the session to the boot",
+    "grace": "the boot to the last connector",
+}
+_ABOUT_WAITS = (
+    "They are decided when the Reset is, and kept with it. The least gives way to a setting that is shorter.",
+    "`usual_away` is then what half of the restarts took from the end of the session to the boot.",
 )
 
 
@@ -229,7 +173,20 @@ def _lines() -> Iterator[str]:
     yield "| wait | default, seconds |"
     yield "|---|---|"
     for wait in fields(windows):
-        yield f"| {wait.name} | {round(getattr(windows, wait.name).total_seconds())} |"
+        if wait.type is timedelta:
+            yield f"| {wait.name} | {round(getattr(windows, wait.name).total_seconds())} |"
+    yield ""
+    limits = windows.limits
+    yield f"Where enough restarts of a model were seen, three waits are {limits.factor:g} times what 95 in 100 took:"
+    yield ""
+    yield "| wait | learned from | least | most |"
+    yield "|---|---|---|---|"
+    for name, learned_from in _LEARNED.items():
+        bounds = getattr(limits, name)
+        least, most = round(bounds.least.total_seconds()), round(bounds.most.total_seconds())
+        yield f"| {name} | {learned_from} | {least} | {most} |"
+    yield ""
+    yield from _ABOUT_WAITS
 
 
 def _cells() -> Iterator[tuple[str, str, str]]:
@@ -238,12 +195,19 @@ def _cells() -> Iterator[tuple[str, str, str]]:
             after = story.tell(make()) if name == "requested" else _heard(story, make())
             if after.attempt is None or after.attempt == story.attempt:
                 continue
-            moved = story.attempt is None or after.attempt.status is not story.attempt.status
-            yield name, event, f"**{_where(after)}**" if moved else "*stays*"
+            yield name, event, _then(story, after)
         if story.attempt is not None and story.attempt.deadline is not None:
-            yield name, DEADLINE, f"**{_where(story.until(story.attempt.deadline.due))}**"
+            yield name, DEADLINE, _then(story, story.until(story.attempt.deadline.due))
         for event, story_then in LATER.get(name, {}).items():
-            yield name, event, f"**{_where(story_then)}**"
+            yield name, event, _then(story, story_then)
+
+
+def _then(story: Story, after: Story) -> str:
+    before, now = story.attempt, after.attempt
+    assert now is not None  # noqa: S101 for the type checker: every story begins with a request
+    if before is None or (before.status, before.escalations) != (now.status, now.escalations):
+        return f"**{_where(after)}**"
+    return "*stays*; the charger is probed" if len(after.probes) > len(story.probes) else "*stays*"
 
 
 def _heard(story: Story, event: Input) -> Story:
@@ -261,7 +225,7 @@ def _where(story: Story) -> str:
     attempt = story.attempt
     if attempt.status is Status.AWAITING_IDLE:
         return "awaiting_idle (held by us)" if attempt.reset is None else "awaiting_idle (scheduled by the charger)"
-    return attempt.status.value
+    return f"{attempt.status.value} (a harder Reset)" if attempt.escalations else attempt.status.value
 
 
 def _node(name: str) -> str:

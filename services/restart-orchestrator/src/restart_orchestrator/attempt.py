@@ -5,6 +5,7 @@ from typing import assert_never
 
 from contracts.restart import TERMINAL, Cause, Outcome, Status
 from restart_orchestrator.dispatching import cancel, look_again, open_attempt
+from restart_orchestrator.escalation import conclude
 from restart_orchestrator.evidence import proven
 from restart_orchestrator.inputs import (
     Accepted,
@@ -16,6 +17,8 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    OfReset,
+    Probed,
     Rejected,
     Request,
     Scheduled,
@@ -30,7 +33,8 @@ from restart_orchestrator.inputs import (
 from restart_orchestrator.moving import end, is_awaited
 from restart_orchestrator.seen import Reset, heard, sighted, was_answered
 from restart_orchestrator.states import Attempt, Decision, Idle
-from restart_orchestrator.watching import advance, is_reset_failure, judge_again, time_is_up
+from restart_orchestrator.telling import told
+from restart_orchestrator.watching import advance, is_reset_failure, judge_again, time_is_up, was_there
 from restart_orchestrator.windows import Windows
 
 
@@ -40,10 +44,16 @@ def decide(attempt: Attempt | None, event: Input, *, now: datetime, windows: Win
     `attempt` is None before its request. A waiting attempt, of which nothing was sent, is told StandingChanged; one
     that was dispatched is told what became of the Reset and what the charger does.
     """
+    return told(attempt, _decide(attempt, event, now, windows))
+
+
+def _decide(attempt: Attempt | None, event: Input, now: datetime, windows: Windows) -> Decision:
     if attempt is None:
         return open_attempt(event, now, windows) if isinstance(event, Request) else Decision(idle=Idle.NO_BEARING)
     if isinstance(event, Request):
         return Decision(idle=Idle.KNOWN)
+    if attempt.reset is not None:
+        windows = windows.of(attempt.reset.waits)
     if attempt.status in TERMINAL:
         return _after_the_end(attempt, event, now, windows)
     if attempt.reset is None:
@@ -64,6 +74,8 @@ def _while_waiting(attempt: Attempt, event: Input, now: datetime, windows: Windo
 
 
 def _while_watching(attempt: Attempt, reset: Reset, event: Input, now: datetime, windows: Windows) -> Decision:
+    if isinstance(event, OfReset) and event.number != reset.number:
+        return Decision(idle=Idle.NO_BEARING)  # of the softer Reset, which has brought nothing
     match event:
         case Cancel():
             return Decision(idle=Idle.TOO_LATE)
@@ -73,16 +85,21 @@ def _while_watching(attempt: Attempt, reset: Reset, event: Input, now: datetime,
             return Decision(idle=Idle.KNOWN)  # the first answer counts; some firmware sends an error after it
         case Rejected():
             verdict = proven(Outcome.NOT_RESTARTED, Cause.REJECTED, info=event.info)
-            return end(attempt, verdict, now, event, status=Status.REJECTED)
+            return conclude(attempt, reset, event, verdict, now=now, windows=windows)
         case Unsupported():
             verdict = proven(Outcome.NOT_RESTARTED, Cause.UNSUPPORTED, code=event.code, info=event.info)
             return end(attempt, verdict, now, event, status=Status.UNSUPPORTED)
+        case NotDelivered() if reset.number > 0:
+            # The session may have ended meanwhile, because of the softer Reset: what follows tells.
+            return advance(attempt, reset, heard(attempt.seen, event), event, now=now, windows=windows)
         case NotDelivered() if attempt.seen.sent_at is None and attempt.seen.answer is None:
             verdict = proven(Outcome.NOT_RESTARTED, Cause.UNDELIVERED, why=event.why)
             return end(attempt, verdict, now, event, status=Status.UNDELIVERED)
         case ConnectorReported() if is_reset_failure(event, attempt.seen, reset):
             verdict = proven(Outcome.NOT_RESTARTED, Cause.RESET_FAILURE, connector=event.connector)
             return end(attempt, verdict, now, event)
+        case Probed():
+            return was_there(attempt, reset, event, now, windows)
         case Sent() | Accepted() | Scheduled() | Unanswered():
             return advance(attempt, reset, heard(attempt.seen, event), event, now=now, windows=windows)
         case Connected() | Disconnected() | Booted() | ConnectorReported() | TransactionEnded() | SecurityEvent():
@@ -101,9 +118,13 @@ def _after_the_end(attempt: Attempt, event: Input, now: datetime, windows: Windo
     match event:
         case DeadlinePassed() if is_awaited(attempt, event):
             return judge_again(attempt, reset, event, now, windows)
+        case _ if event.at > lost_at + windows.revision:
+            return Decision(idle=Idle.OVER)
+        case Probed() if event.number == reset.number:
+            return was_there(attempt, reset, event, now, windows)
+        case Sent() | Accepted() | Scheduled() | Unanswered() if event.number == reset.number:
+            return advance(attempt, reset, heard(attempt.seen, event), event, now=now, windows=windows)
         case Connected() | Disconnected() | Booted() | ConnectorReported() | TransactionEnded() | SecurityEvent():
-            if event.at > lost_at + windows.revision:
-                return Decision(idle=Idle.OVER)
             return advance(attempt, reset, sighted(attempt.seen, event, reset), event, now=now, windows=windows)
         case _:
             return Decision(idle=Idle.OVER)

@@ -12,7 +12,7 @@ from restart_orchestrator import translate
 from restart_orchestrator.attempt import decide
 from restart_orchestrator.inputs import Input, Standing
 from restart_orchestrator.metrics import AttemptMetrics
-from restart_orchestrator.states import Attempt, Moved, SendReset, WakeMe, evolve
+from restart_orchestrator.states import Attempt, Moved, Probe, SendReset, WakeMe, evolve
 from restart_orchestrator.store import Held, Recorded
 from restart_orchestrator.windows import Windows
 
@@ -25,6 +25,7 @@ class Desk:
         self._windows = windows
         self._metrics = metrics
         self._held = {one.attempt.attempt_id: one for one in held}
+        self._deadlines = {key: one.attempt.deadline for key, one in self._held.items()}
         self._watching = {one.attempt.charger_id: key for key, one in self._held.items() if one.watching}
         self._touched: dict[UUID, None] = {}
         self.history: list[Recorded] = []
@@ -35,6 +36,16 @@ class Desk:
     def touched(self) -> list[Held]:
         """The attempts that are to be written."""
         return [self._held[key] for key in self._touched]
+
+    @property
+    def settled(self) -> list[tuple[UUID, int]]:
+        """Deadlines that nobody waits for any more, each by its attempt and number."""
+        before = ((key, self._deadlines.get(key)) for key in self._touched)
+        return [
+            (key, was.number)
+            for key, was in before
+            if was is not None and ((now := self._held[key].attempt.deadline) is None or now.number != was.number)
+        ]
 
     def watched(self, charger_id: str) -> Attempt | None:
         """The attempt that news of the charger go to."""
@@ -69,10 +80,10 @@ class Desk:
         )
         self._keep(held)
         self._metrics.moved(attempt)
-        reset = next((command for command in decision.commands if isinstance(command, SendReset)), None)
+        said = next((command for command in decision.commands if isinstance(command, SendReset | Probe)), None)
         self.wakes.extend((attempt, command) for command in decision.commands if isinstance(command, WakeMe))
         self.messages.extend(
-            translate.to_messages(attempt, move, reset, cause=event.event_id, now=self._now, trace=held.traceparent)
+            translate.to_messages(attempt, move, said, cause=event.event_id, now=self._now, trace=held.traceparent)
         )
 
     def _keep(self, held: Held) -> None:

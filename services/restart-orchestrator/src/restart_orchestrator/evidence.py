@@ -14,6 +14,7 @@ from restart_orchestrator.inputs import (
     DeadlinePassed,
     Disconnected,
     NotDelivered,
+    Probed,
     Rejected,
     Scheduled,
     SecurityEvent,
@@ -47,6 +48,7 @@ def proof(event: Answer | Sighting | DeadlinePassed, seen: Seen, reset: Reset) -
         at=event.at,
         epoch=None if isinstance(event, DeadlinePassed) else event.epoch,
         position=event.position,
+        frame=event.frame,
         params={name: fact for name, fact in facts.items() if fact is not None},
     )
 
@@ -69,6 +71,8 @@ def _kind_and_facts(
             return EvidenceKind.UNANSWERED, {"why": event.why, "error": event.error}
         case NotDelivered():
             return EvidenceKind.NOT_DELIVERED, {"why": event.why}
+        case Probed():
+            return EvidenceKind.DEADLINE, {"heard_at": event.at.isoformat()}
         case Connected():
             return EvidenceKind.CONNECTED, {}
         case Disconnected():
@@ -125,6 +129,16 @@ def ignored(seen: Seen, reset: Reset) -> Verdict:
         cause=Cause.IGNORED,
         confidence=Confidence.HIGH if reset.evse_id is None else Confidence.LOW,
         missing=_missing_answer(seen),
+    )
+
+
+def unseen(seen: Seen, reset: Reset, since: datetime) -> Verdict:
+    """Nobody says anything of it, not even that it is there: where it is we don't know, nor what it did."""
+    return Verdict(
+        outcome=Outcome.LOST,
+        confidence=Confidence.MEDIUM,
+        missing=_missing(seen, reset),
+        params={**_away(seen), "unheard_since": since.isoformat()},
     )
 
 

@@ -13,12 +13,14 @@ from chassis.outbox import Outbox
 from chassis.timers import Alarm, Timer, Timers
 from contracts import topics
 from contracts.envelope import Envelope
-from contracts.ocpp import TransactionEnded
+from contracts.ocpp import ChargerProbed, ResetRejected, TransactionEnded
 from contracts.restart import CancelRestart, RequestRestart, Status
 from restart_orchestrator import store, translate
 from restart_orchestrator.desk import Desk, is_waiting
 from restart_orchestrator.hearing import Ends, is_read, partition_of
+from restart_orchestrator.inputs import Standing
 from restart_orchestrator.metrics import AttemptMetrics
+from restart_orchestrator.past import with_past
 from restart_orchestrator.projections import PROJECTIONS
 from restart_orchestrator.states import Attempt, Deadline, WakeMe
 from restart_orchestrator.windows import Windows
@@ -71,10 +73,17 @@ class Handler:
         await self._clear(session, desk)
 
     async def on_answers(self, session: AsyncSession, batch: Batch) -> None:
-        """The bridge says what became of Resets."""
-        desk = self._desk(await store.load_attempts(session, [], _attempt_ids(batch)))
+        """The bridge says what became of Resets, and which chargers are there."""
+        attempts = await store.load_attempts(session, [], _attempt_ids(batch))
+        decisive = {said.data.attempt_id for said in batch if isinstance(said.data, ResetRejected | ChargerProbed)}
+        standings = {
+            one.attempt.attempt_id: await self._standing_to_escalate(session, one.attempt)
+            for one in attempts
+            if one.attempt.attempt_id in decisive and one.attempt.is_open
+        }
+        desk = self._desk(attempts)
         for said in batch:
-            answer = translate.to_answer(said)
+            answer = translate.to_answer(said, standings.get(said.data.attempt_id))
             if answer is not None:
                 desk.hear(said.data.attempt_id, answer)
         await self._clear(session, desk)
@@ -134,7 +143,7 @@ class Handler:
         )
         standing = None
         if is_waiting(attempt):
-            standing = (await store.load_standings(session, [_asked_by(attempt)]))[_asked_by(attempt)]
+            standing = await self._standing(session, attempt)
         elif attempt.deadline is not None and attempt.deadline.number == deadline.number:
             deadline = attempt.deadline
             partition = partition_of(charger_id)
@@ -148,6 +157,13 @@ class Handler:
         desk.hear(attempt_id, translate.to_deadline_passed(attempt_id, deadline, standing))
         await self._clear(session, desk)
 
+    async def _standing(self, session: AsyncSession, attempt: Attempt) -> Standing:
+        return (await store.load_standings(session, [_asked_by(attempt)]))[_asked_by(attempt)]
+
+    async def _standing_to_escalate(self, session: AsyncSession, attempt: Attempt) -> Standing:
+        """What a decision about a harder Reset needs; the rights of the person among it, as they are now."""
+        return await with_past(session, attempt, await self._standing(session, attempt), self._clock.now())
+
     def _desk(self, held: Sequence[store.Held]) -> Desk:
         return Desk(held, now=self._clock.now(), windows=self._windows, metrics=self._metrics)
 
@@ -155,14 +171,21 @@ class Handler:
         await store.record(session, desk.touched, desk.history)
         # The command first: a person may learn of it a moment later.
         messages = sorted(desk.messages, key=lambda message: message[0] is not topics.OCPP_COMMANDS)
-        alarms = [_alarm(attempt, wake) for attempt, wake in desk.wakes]
-        await effects.write(session, to=self._outbox, messages=messages, by=self._timers, alarms=alarms)
+        last = {attempt.attempt_id: (attempt, wake) for attempt, wake in desk.wakes}
+        await effects.write(
+            session,
+            to=self._outbox,
+            messages=messages,
+            by=self._timers,
+            alarms=[_alarm(attempt, wake) for attempt, wake in last.values()],
+            settled=[_timer_of(*deadline) for deadline in desk.settled],
+        )
 
 
 def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:
     deadline = wake.deadline
     return Alarm(
-        key=f"{attempt.attempt_id}/{deadline.number}",
+        key=_timer_of(attempt.attempt_id, deadline.number),
         due=deadline.due,
         payload={
             "attempt_id": str(attempt.attempt_id),
@@ -171,6 +194,10 @@ def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:
             "number": deadline.number,
         },
     )
+
+
+def _timer_of(attempt_id: UUID, number: int) -> str:
+    return f"{attempt_id}/{number}"
 
 
 def _chargers(batch: Batch) -> list[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts.availability import Situation
 from contracts.ocpp import ConnectorState
-from contracts.restart import Status, Strength, When
+from contracts.restart import Expected, Status, Strength, When
 from contracts.words import Role
 
 
@@ -19,11 +19,30 @@ class Happening:
         event_id: the id of the message that said it.
         at: when it happened, by the clock of the service that saw it.
         position: where that message stands, as `topic/partition/offset`.
+        frame: what was literally sent or received, where it was a frame.
     """
 
     event_id: UUID
     at: datetime
     position: str | None = None
+    frame: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What bears on a harder Reset after a softer one brought nothing.
+
+    Attributes:
+        per_day: how many the charger's group allows in any 24 hours; 0 where it allows none.
+        escalated_at: when there were some, in the last 24 hours at least.
+        booted_at: the charger's last boots.
+        ended_badly: its last restart ended in a boot loop, or it went away again.
+    """
+
+    per_day: int = 0
+    escalated_at: tuple[datetime, ...] = ()
+    booted_at: tuple[datetime, ...] = ()
+    ended_badly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +55,13 @@ class Standing:
         protocol: the OCPP version of that session, as its subprotocol names it.
         quiet_since: when it last connected or booted.
         connectors: the last reported state of each connector, by `evse/connector`.
+        faults: the error code of each connector that reported one, by `evse/connector`.
+        running: the transactions under way, each with its connector as `evse/connector`, as far as it is known.
         boots_on_return: it has been seen to boot at all, so a return without a boot says something.
+        firmware: what its last boot named.
+        firmware_news_at: when it last said something of a firmware update.
+        expected: how long restarts of its model and firmware usually take, where enough were seen.
+        past: known only where a harder Reset may be decided on.
     """
 
     situation: Situation
@@ -46,7 +71,13 @@ class Standing:
     protocol: str | None = None
     quiet_since: datetime | None = None
     connectors: Mapping[str, ConnectorState] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    running: Mapping[str, str] = field(default_factory=dict)
     boots_on_return: bool = True
+    firmware: str | None = None
+    firmware_news_at: datetime | None = None
+    expected: Expected | None = None
+    past: Past | None = None
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -96,7 +127,10 @@ class StandingChanged(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlinePassed(Happening):
-    """The wait number `number` for leaving `waiting_for` is over. `standing` is known where nothing was sent yet."""
+    """The wait number `number` for leaving `waiting_for` is over.
+
+    `standing` is known where nothing was sent yet.
+    """
 
     waiting_for: Status
     number: int
@@ -107,62 +141,70 @@ class DeadlinePassed(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent(Happening):
+class OfReset(Happening):
+    """Something about the Reset that was sent on session `epoch`; `number` counts the attempt's Resets from 0."""
+
+    epoch: int
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(OfReset):
     """The Reset frame was written."""
 
-    epoch: int
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted(Happening):
+class Accepted(OfReset):
     """The charger answered Accepted, on session `answer_epoch`."""
 
-    epoch: int
     answer_epoch: int
     info: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduled(Happening):
+class Scheduled(OfReset):
     """The charger answered Scheduled: it will restart when its transaction ends."""
 
-    epoch: int
     answer_epoch: int
     info: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected(Happening):
-    """The charger answered Rejected."""
+class Rejected(OfReset):
+    """The charger answered Rejected. `standing` is known where a harder Reset may follow."""
 
-    epoch: int
     info: str | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsupported(Happening):
+class Unsupported(OfReset):
     """The charger answered CALLERROR NotSupported or NotImplemented."""
 
-    epoch: int
     code: str
     info: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered(Happening):
+class Unanswered(OfReset):
     """There was no answer, or an error that says nothing about the restart."""
 
-    epoch: int
     why: str
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotDelivered(Happening):
+class NotDelivered(OfReset):
     """Nothing was sent, and nothing will be."""
 
-    epoch: int
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed(OfReset):
+    """The charger answered when it was asked for, on session `epoch`. `standing` goes with it as with Rejected."""
+
+    standing: Standing | None = None
 
 
 # --- what the charger does --------------------------------------------------------------------------------------------
@@ -208,6 +250,7 @@ class TransactionEnded(Happening):
     """A transaction ended; `idle` when no other runs where the restart is to be."""
 
     epoch: int
+    transaction_id: str | None = None
     reason: str | None = None
     idle: bool = False
 
@@ -220,6 +263,6 @@ class SecurityEvent(Happening):
     kind: str
 
 
-Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered
+Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered | Probed
 Sighting = Connected | Disconnected | Booted | ConnectorReported | TransactionEnded | SecurityEvent
 Input = Request | Cancel | StandingChanged | DeadlinePassed | Answer | Sighting

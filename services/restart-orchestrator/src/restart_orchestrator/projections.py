@@ -4,9 +4,11 @@ Every write is guarded, by version, by session or by time, so that it does not m
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, false, not_, or_, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, false, func, not_, or_, text, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +17,7 @@ from contracts import topics
 from contracts.auth import MembershipEnded, MembershipGranted
 from contracts.billing import PlanSet
 from contracts.envelope import Envelope, Message
-from contracts.fleet import ChargerRegistered, ChargerRemoved
+from contracts.fleet import ChargerRegistered, ChargerRemoved, Escalation, RestartPolicySet
 from contracts.ocpp import (
     ChargerBooted,
     ChargerConnected,
@@ -28,8 +30,11 @@ from contracts.ocpp import (
     TransactionUpdated,
 )
 from restart_orchestrator import tables
-from restart_orchestrator.seen import SOLICITED
+from restart_orchestrator.seen import CLOCK_TRUSTED, SOLICITED, said_late
 
+LABEL_KEPT = 200
+BOOTS_KEPT = 3
+"""The last boots that are remembered of a charger: as many as tell a boot loop."""
 Row = dict[str, Any]
 Said = Sequence[Envelope[Message]]
 
@@ -70,6 +75,20 @@ async def apply_plans(session: AsyncSession, messages: Said, into: Tables) -> No
                 "version": said.version,
             }
     await _upsert(session, into[tables.plans.name], last.values(), _by_version)
+
+
+async def apply_policies(session: AsyncSession, messages: Said, into: Tables) -> None:
+    """Writes down what each group allows when a soft Reset brings nothing."""
+    last: dict[str, Row] = {}
+    for message in messages:
+        if isinstance(said := message.data, RestartPolicySet):
+            last[said.group_id] = {
+                "group_id": said.group_id,
+                "escalation": said.escalation.value,
+                "per_day": said.escalations_per_day if said.escalation is not Escalation.OFF else 0,
+                "version": said.version,
+            }
+    await _upsert(session, into[tables.restart_policies.name], last.values(), _by_version)
 
 
 async def apply_chargers(session: AsyncSession, messages: Said, into: Tables) -> None:
@@ -122,6 +141,7 @@ async def apply_observations(session: AsyncSession, messages: Said, into: Tables
     """Writes down what a decision needs of what chargers said: connectors, transactions, boots, firmware updates."""
     connectors: dict[tuple[str, str], Row] = {}
     boots: dict[str, Row] = {}
+    recent: dict[str, set[datetime]] = {}
     updates: dict[str, Row] = {}
     begun: dict[tuple[str, str], Row] = {}
     ended: dict[tuple[str, str], Row] = {}
@@ -133,13 +153,17 @@ async def apply_observations(session: AsyncSession, messages: Said, into: Tables
                     "charger_id": said.charger_id,
                     "connector": connector_name(said.evse_id, said.connector_id),
                     "state": said.state.value,
+                    "error_code": said.error_code,
+                    "reported_at": said.reported_at,
                 }
-                _keep_latest(connectors, (said.charger_id, row["connector"]), row, said.epoch, message)
+                _keep_status(connectors, row, said.epoch, message)
                 if said.state is ConnectorState.AVAILABLE:
                     place = {"at_evse": said.evse_id, "at_connector": said.connector_id}
                     free.append({"of_charger": said.charger_id, "free_at": message.time, **place})
             case ChargerBooted() as said if not said.solicited and said.reason != SOLICITED:
-                _keep_latest(boots, said.charger_id, {"charger_id": said.charger_id}, said.epoch, message)
+                row = {"charger_id": said.charger_id, "firmware": (said.firmware or "")[:LABEL_KEPT] or None}
+                _keep_latest(boots, said.charger_id, row, said.epoch, message)
+                recent.setdefault(said.charger_id, set()).add(message.time)
             case FirmwareStatusReported() as said:
                 row = {"charger_id": said.charger_id, "updating": said.updating}
                 _keep_latest(updates, said.charger_id, row, said.epoch, message)
@@ -150,10 +174,11 @@ async def apply_observations(session: AsyncSession, messages: Said, into: Tables
                 ended[said.charger_id, said.transaction_id] = _transaction(said, message, ended=True)
             case _:
                 continue
-    await _upsert(session, into[tables.connectors.name], connectors.values(), _by_time)
+    await _upsert(session, into[tables.connectors.name], connectors.values(), _by_last_word)
+    await _remember_boots(session, into[tables.recent_boots.name], recent)
     await _upsert(session, into[tables.boots.name], boots.values(), _by_time)
     await _upsert(session, into[tables.firmware_updates.name], updates.values(), _by_time)
-    await _upsert(session, into[tables.transactions.name], begun.values(), lambda _new, _old: false())
+    await _upsert(session, into[tables.transactions.name], begun.values(), _never)
     await _upsert(session, into[tables.transactions.name], ended.values(), _unless_older)
     await _end_where_free(session, into[tables.transactions.name], free)
 
@@ -168,12 +193,13 @@ PROJECTIONS: Mapping[str, Projection] = {
     for projection in (
         Projection("memberships", (topics.AUTH_MEMBERSHIPS,), (tables.memberships,), apply_memberships),
         Projection("plans", (topics.BILLING_PLANS,), (tables.plans,), apply_plans),
+        Projection("policies", (topics.FLEET_RESTART_POLICIES,), (tables.restart_policies,), apply_policies),
         Projection("chargers", (topics.FLEET_CHARGERS,), (tables.chargers,), apply_chargers),
         Projection("connectivity", (topics.OCPP_CONNECTIVITY,), (tables.connectivity,), apply_connectivity),
         Projection(
             "observations",
             (topics.OCPP_OBSERVATIONS,),
-            (tables.connectors, tables.transactions, tables.boots, tables.firmware_updates),
+            (tables.connectors, tables.transactions, tables.boots, tables.recent_boots, tables.firmware_updates),
             apply_observations,
         ),
     )
@@ -196,6 +222,18 @@ def _by_time(new: Any, old: Any) -> ColumnElement[bool]:
     return _condition(tuple_(new.epoch, new.said_at) > tuple_(old.epoch, old.said_at))
 
 
+def _by_last_word(new: Any, old: Any) -> ColumnElement[bool]:
+    """As `_by_time`, but what a charger says late, by its own clock, is not its last word (`said_late` in SQL)."""
+    said_in_time = or_(
+        new.epoch != old.epoch,
+        new.reported_at.is_(None),
+        old.reported_at.is_(None),
+        new.reported_at >= old.reported_at,
+        func.abs(func.extract("epoch", new.said_at - new.reported_at)) > CLOCK_TRUSTED.total_seconds(),
+    )
+    return and_(_by_time(new, old), said_in_time)
+
+
 def _unless_older(new: Any, old: Any) -> ColumnElement[bool]:
     return _condition(new.said_at >= old.said_at)
 
@@ -204,17 +242,24 @@ def _condition(condition: Any) -> ColumnElement[bool]:
     return and_(condition)
 
 
+def _never(_new: Any, _old: Any) -> ColumnElement[bool]:
+    return false()
+
+
 async def _upsert(session: AsyncSession, table: Table, rows: Iterable[Row], may_replace: Guard) -> None:
     values = list(rows)
-    if not values:
-        return
-    statement: Insert = insert(table).values(values)
+    if values:
+        await session.execute(_upserting(table, may_replace), values)
+
+
+@lru_cache(maxsize=256)
+def _upserting(table: Table, may_replace: Guard) -> Insert:
+    """One statement for any number of rows: it is compiled once, and prepared once by each connection."""
+    statement: Insert = insert(table)
     keys = [column.name for column in table.primary_key.columns]
     changes = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=keys, set_=changes, where=may_replace(statement.excluded, table.c)
-        )
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_=changes, where=may_replace(statement.excluded, table.c)
     )
 
 
@@ -223,6 +268,29 @@ def _keep_latest(rows: dict[Any, Row], key: Any, row: Row, epoch: int, message: 
     known = rows.get(key)
     if known is None or (epoch, message.time) > (known["epoch"], known["said_at"]):
         rows[key] = row
+
+
+def _keep_status(rows: dict[Any, Row], row: Row, epoch: int, message: Envelope[Message]) -> None:
+    key = (row["charger_id"], row["connector"])
+    known = rows.get(key)
+    of_session = known is not None and known["epoch"] == epoch
+    if known is not None and of_session and said_late(row["reported_at"], message.time, known["reported_at"]):
+        return
+    _keep_latest(rows, key, row, epoch, message)
+
+
+async def _remember_boots(session: AsyncSession, table: Table, recent: Mapping[str, set[datetime]]) -> None:
+    """Adds boots to those that are known: the same set in whatever order and however often they come."""
+    if not recent:
+        return
+    rows = insert(table).values(
+        [{"charger_id": charger, "booted_at": sorted(at, reverse=True)[:BOOTS_KEPT]} for charger, at in recent.items()]
+    )
+    together = text(
+        f"(select array_agg(at order by at desc) from (select distinct at "  # noqa: S608 our own name
+        f"from unnest({table.name}.booted_at || excluded.booted_at) as at order by at desc limit {BOOTS_KEPT}) as last)"
+    )
+    await session.execute(rows.on_conflict_do_update(index_elements=["charger_id"], set_={"booted_at": together}))
 
 
 def _transaction(

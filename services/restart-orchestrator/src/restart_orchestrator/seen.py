@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import assert_never
 
 from contracts.ocpp import ConnectorState
+from contracts.restart import Expected
 from restart_orchestrator.inputs import (
     Accepted,
     Booted,
     Connected,
     ConnectorReported,
     Disconnected,
+    NotDelivered,
     Scheduled,
     SecurityEvent,
     Sent,
@@ -20,6 +22,7 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
 )
+from restart_orchestrator.windows import Waits
 
 NAMED_BY_BOOT = frozenset({"RemoteReset", "ScheduledReset"})
 NAMED_BY_TRANSACTION = frozenset({"HardReset", "SoftReset", "ImmediateReset"})
@@ -28,6 +31,9 @@ ANOTHER_CAUSE = frozenset({"Watchdog", "LocalReset", "FirmwareUpdate", "Applicat
 """Boot reasons of OCPP 2.x that say that something else restarted the charger."""
 SOLICITED = "Triggered"
 RESET_FAILURE = "ResetFailure"
+USABLE = frozenset({ConnectorState.AVAILABLE, ConnectorState.OCCUPIED, ConnectorState.RESERVED})
+CLOCK_TRUSTED = timedelta(days=1)
+"""A charger's clock that is further off than that says nothing about what is old."""
 
 ENDED_BY_CHARGER = frozenset({"closed", "lost", "silent"})
 ENDED_BY_RETURN = "replaced"
@@ -45,22 +51,32 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """The one Reset of an attempt, and how the charger was when it was decided.
+    """The present Reset of an attempt, and how the charger was when it was decided.
 
     Attributes:
         epoch: the session that it is sent on.
         at: when it was decided.
+        number: 0 for the attempt's first, 1 for the harder one that followed.
         evse_id: the one EVSE it is for; None for the whole charger.
-        connectors: each connector's state at that moment, by `evse/connector`.
+        connectors: each connector's state before the first Reset, by `evse/connector`.
+        faults: the error code of each connector that had one then.
+        running: the transactions under way then, each with its connector.
         boots_on_return: the charger has been seen to boot at all.
+        waits: how long it may take; None where the settings alone say so.
+        expected: how long it usually takes, where enough restarts were seen.
     """
 
     epoch: int
     at: datetime
+    number: int = 0
     on_idle: bool = False
     evse_id: int | None = None
     connectors: Mapping[str, ConnectorState] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    running: Mapping[str, str] = field(default_factory=dict)
     boots_on_return: bool = True
+    waits: Waits | None = None
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +91,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The last status of a connector since the Reset."""
+    """The last status of a connector since the Reset; `usable_since` is when it became fit for use on this session."""
 
     state: ConnectorState
     epoch: int
     at: datetime
     reported_at: datetime | None
+    error_code: str | None = None
+    usable_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +115,7 @@ class Seen:
         starts: one for each session on which the charger said that it started.
         uncounted: sessions on which a boot came that is no evidence.
         said_so: the charger's own words for a reset.
+        ended: the transactions that ran when the Reset was decided and ended since, each with the charger's reason.
         idle_at: when the transaction that a scheduled Reset waits for was over.
         evse_out_at: when the EVSE that is reset on its own became unavailable; `evse_back_at` when it was back.
     """
@@ -119,6 +138,7 @@ class Seen:
     starts: tuple[Start, ...] = ()
     uncounted: tuple[int, ...] = ()
     said_so: tuple[str, ...] = ()
+    ended: Mapping[str, str] = field(default_factory=dict)
     idle_at: datetime | None = None
     connectors: Mapping[str, Report] = field(default_factory=dict)
     evse_out_at: datetime | None = None
@@ -139,10 +159,14 @@ def counted(seen: Seen, reset: Reset) -> tuple[Start, ...]:
     return tuple(start for start in seen.starts if start.epoch > floor)
 
 
+def latest_session(seen: Seen, reset: Reset) -> int:
+    """The charger's latest session that is known of, whether it is open or not."""
+    return max(reset.epoch, seen.opened or 0, *(start.epoch for start in seen.starts))
+
+
 def is_open(seen: Seen, reset: Reset) -> bool:
     """Whether the charger has a session, as far as is known."""
-    latest = max(reset.epoch, seen.opened or 0, *(start.epoch for start in seen.starts))
-    return seen.closed is None or seen.closed < latest
+    return seen.closed is None or seen.closed < latest_session(seen, reset)
 
 
 def is_gone(seen: Seen, reset: Reset) -> bool:
@@ -152,7 +176,7 @@ def is_gone(seen: Seen, reset: Reset) -> bool:
     return seen.drop_at is not None or (seen.opened or 0) > reset.epoch
 
 
-def heard(seen: Seen, answer: Sent | Accepted | Scheduled | Unanswered) -> Seen:
+def heard(seen: Seen, answer: Sent | Accepted | Scheduled | Unanswered | NotDelivered) -> Seen:
     """What is seen with this answer; the same value when it adds nothing."""
     match answer:
         case Sent():
@@ -162,7 +186,7 @@ def heard(seen: Seen, answer: Sent | Accepted | Scheduled | Unanswered) -> Seen:
                 return seen
             kind = AnswerKind.ACCEPTED if isinstance(answer, Accepted) else AnswerKind.SCHEDULED
             return replace(seen, answer=kind, answered_at=answer.at, answer_epoch=answer.answer_epoch)
-        case Unanswered():
+        case Unanswered() | NotDelivered():
             return replace(seen, answer=AnswerKind.UNANSWERED, answered_at=answer.at) if seen.answer is None else seen
         case _:
             assert_never(answer)
@@ -247,10 +271,13 @@ def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | Non
 def _transaction_ended(seen: Seen, news: TransactionEnded, reset: Reset) -> Seen | None:
     if news.at < reset.at - SKEW:
         return None
-    with_reason = _said_so(seen, news.reason, NAMED_BY_TRANSACTION)
+    told = _said_so(seen, news.reason, NAMED_BY_TRANSACTION)
+    of_then = news.transaction_id is not None and news.transaction_id in reset.running
+    if of_then and news.transaction_id not in seen.ended:
+        told = replace(told, ended={**seen.ended, news.transaction_id or "": news.reason or ""})
     if reset.on_idle and news.idle and seen.idle_at is None:
-        return replace(with_reason, idle_at=news.at)
-    return with_reason if news.reason in NAMED_BY_TRANSACTION else None
+        return replace(told, idle_at=news.at)
+    return told if of_then or news.reason in NAMED_BY_TRANSACTION else None
 
 
 def _connector_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Seen | None:
@@ -261,13 +288,38 @@ def _connector_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Se
     if known is not None:
         if (news.epoch, news.at) < (known.epoch, known.at):
             return None
-        if known.reported_at and news.reported_at and news.reported_at < known.reported_at:
-            return None  # sent late: the charger itself says that it is older than what it has said since
-        if known.state is news.state:
+        if said_late(news.reported_at, news.at, known.reported_at):
+            return None
+        if (known.state, known.epoch, known.error_code) == (news.state, news.epoch, news.error_code):
             return seen
-    report = Report(state=news.state, epoch=news.epoch, at=news.at, reported_at=news.reported_at)
+    report = Report(
+        state=news.state,
+        epoch=news.epoch,
+        at=news.at,
+        reported_at=news.reported_at,
+        error_code=news.error_code,
+        usable_since=_usable_since(known, news),
+    )
     seen = replace(seen, connectors={**seen.connectors, news.connector: report})
     return _evse_reported(seen, news, reset) if its_evse else seen
+
+
+def said_late(reported_at: datetime | None, at: datetime, known_reported_at: datetime | None) -> bool:
+    """Whether a status that came at `at` is older, by the charger's own clock, than what it has said before.
+
+    Chargers send what they had queued, and some send a status of before the Reset as the last one.
+    """
+    if reported_at is None or known_reported_at is None or abs(at - reported_at) > CLOCK_TRUSTED:
+        return False
+    return reported_at < known_reported_at
+
+
+def _usable_since(known: Report | None, news: ConnectorReported) -> datetime | None:
+    if news.state not in USABLE:
+        return None
+    if known is not None and known.epoch == news.epoch and known.usable_since is not None:
+        return known.usable_since
+    return news.at
 
 
 def _evse_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Seen:

@@ -1,16 +1,19 @@
 """What the orchestrator is told by its environment."""
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ServiceSettings
-from restart_orchestrator.windows import Windows
+from restart_orchestrator.durations import Rules
+from restart_orchestrator.pruning import Keep
+from restart_orchestrator.windows import Limits, Range, Windows
 
 
 class Settings(ServiceSettings):
-    """Settings of the orchestrator, all in seconds. Its own have the prefix RESTART_ORCHESTRATOR_."""
+    """Settings of the orchestrator, in seconds (_S) or days (_DAYS). Its own have the prefix RESTART_ORCHESTRATOR_."""
 
     model_config = SettingsConfigDict(env_prefix="RESTART_ORCHESTRATOR_")
 
@@ -25,6 +28,61 @@ class Settings(ServiceSettings):
     revision_window_s: float = Field(default=86_400, gt=0, description="How long a lost charger may be judged anew.")
     usual_away_s: float = Field(default=60, gt=0, description="How long a restart usually takes a charger away.")
 
+    firmware_silence_s: float = Field(
+        default=7200, gt=0, description="How long a firmware update goes on of which nothing more is heard."
+    )
+    learned_factor: float = Field(default=2.0, ge=1, description="A learned wait is so many times what 95 in 100 took.")
+    learned_drop_min_s: float = Field(default=30, gt=0, description="The shortest drop window that is learned.")
+    learned_drop_max_s: float = Field(default=180, gt=0, description="The longest.")
+    learned_boot_min_s: float = Field(default=120, gt=0, description="The shortest boot window that is learned.")
+    learned_boot_max_s: float = Field(default=900, gt=0, description="The longest.")
+    learned_grace_min_s: float = Field(default=30, gt=0, description="The shortest grace window that is learned.")
+    learned_grace_max_s: float = Field(default=180, gt=0, description="The longest.")
+    learn_every_s: float = Field(default=30, gt=0, description="How often finished restarts are learned from.")
+    learn_min_samples: int = Field(default=10, ge=1, description="With fewer restarts of a model the defaults hold.")
+    learn_min_chargers: int = Field(default=3, ge=2, description="And with restarts of fewer chargers.")
+    learn_per_charger: int = Field(default=5, ge=1, description="So many restarts of one charger count.")
+    learn_kept: int = Field(default=200, ge=10, description="So many restarts of a model and firmware count.")
+    keep_attempts_days: float = Field(default=400, ge=2, description="How long an attempt is kept after its end.")
+    keep_transactions_days: float = Field(default=35, ge=1, description="How long a transaction is, after its end.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        for wait in ("drop", "boot", "grace"):
+            if getattr(self, f"learned_{wait}_min_s") > getattr(self, f"learned_{wait}_max_s"):
+                names = f"RESTART_ORCHESTRATOR_LEARNED_{wait.upper()}_MIN_S", f"…_{wait.upper()}_MAX_S"
+                raise ValueError(f"{names[0]} is greater than {names[1]}: no window lies between them")
+        if self.keep_attempts_days * 86_400 < self.revision_window_s:
+            raise ValueError(
+                "RESTART_ORCHESTRATOR_KEEP_ATTEMPTS_DAYS is shorter than RESTART_ORCHESTRATOR_REVISION_WINDOW_S: "
+                "a lost attempt would be forgotten before it can be judged once more"
+            )
+        return self
+
+    def rules(self) -> Rules:
+        """What it takes to learn."""
+        return Rules(
+            min_samples=self.learn_min_samples,
+            min_chargers=self.learn_min_chargers,
+            per_charger=self.learn_per_charger,
+            kept=self.learn_kept,
+        )
+
+    def keep(self) -> Keep:
+        """How long what is kept."""
+        return Keep(
+            attempts=timedelta(days=self.keep_attempts_days), transactions=timedelta(days=self.keep_transactions_days)
+        )
+
+    def limits(self) -> Limits:
+        """How far waits may follow what was learned."""
+        return Limits(
+            factor=self.learned_factor,
+            drop=_range(self.learned_drop_min_s, self.learned_drop_max_s),
+            boot=_range(self.learned_boot_min_s, self.learned_boot_max_s),
+            grace=_range(self.learned_grace_min_s, self.learned_grace_max_s),
+        )
+
     def windows(self) -> Windows:
         """The waits of an attempt."""
         return Windows(
@@ -38,4 +96,10 @@ class Settings(ServiceSettings):
             patience=timedelta(seconds=self.patience_s),
             revision=timedelta(seconds=self.revision_window_s),
             usual_away=timedelta(seconds=self.usual_away_s),
+            firmware=timedelta(seconds=self.firmware_silence_s),
+            limits=self.limits(),
         )
+
+
+def _range(least_s: float, most_s: float) -> Range:
+    return Range(least=timedelta(seconds=least_s), most=timedelta(seconds=most_s))

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from contracts.restart import TERMINAL, Evidence, Refusal, Status, Step, Strength, Verdict
+from contracts.restart import TERMINAL, Confidence, Escalated, Evidence, Refusal, Status, Step, Strength, Verdict
+from contracts.words import Role
 from restart_orchestrator.inputs import Asked
 from restart_orchestrator.seen import NOTHING_SEEN, Reset, Seen
 
@@ -17,11 +18,13 @@ class Deadline:
     """When the state will be decided if nothing more is seen.
 
     `number` is the version of the attempt that began this wait: it tells two waits in the same state apart.
+    `asked_at`: when the bridge was asked whether the charger is there, where that is what is waited for.
     """
 
     waiting_for: Status
     number: int
     due: datetime
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +32,11 @@ class Attempt:
     """One try to restart one charger.
 
     Attributes:
+        firmware: of the charger, when the attempt was asked for; role and plan: of the person and the group then.
         version: how many moves it has made.
         steps: when each step that people watch was reached, first time counts.
-        reset: the one Reset, once it is decided; None while nothing was sent.
+        reset: the Reset, once it is decided; None while nothing was sent. seen: what was seen of it.
+        escalations: the harder Reset that followed the first, if one did; `former` is what held before.
         lost_at: when it was given up as lost, and `lost_version` the version of that verdict.
         revises: the version whose verdict the present one replaces.
     """
@@ -41,6 +46,9 @@ class Attempt:
     asked: Asked
     group_id: str | None
     model: str | None
+    firmware: str | None = None
+    role: Role | None = None
+    plan: str | None = None
     version: int = 0
     status: Status = Status.REQUESTED
     moved_at: datetime
@@ -50,6 +58,8 @@ class Attempt:
     existing_attempt_id: UUID | None = None
     reset: Reset | None = None
     seen: Seen = NOTHING_SEEN
+    escalations: tuple[Escalated, ...] = ()
+    former: Verdict | None = None
     verdict: Verdict | None = None
     lost_at: datetime | None = None
     lost_version: int | None = None
@@ -74,6 +84,9 @@ class Opened:
     asked: Asked
     group_id: str | None
     model: str | None
+    firmware: str | None = None
+    role: Role | None = None
+    plan: str | None = None
     at: datetime
 
 
@@ -82,6 +95,10 @@ class Moved:
     """An attempt moved to `status`, which may be the one it had, on this evidence.
 
     What a move does not name stays as it was, but for the deadline: it is the one that holds from now on.
+
+    Attributes:
+        confidence: how sure it is that the attempt stands where it moves to.
+        sentence: what happened, for people.
     """
 
     at: datetime
@@ -93,9 +110,13 @@ class Moved:
     existing_attempt_id: UUID | None = None
     reset: Reset | None = None
     seen: Seen | None = None
+    escalated: Escalated | None = None
+    former: Verdict | None = None
     verdict: Verdict | None = None
     revises: int | None = None
     cancelled_by: str | None = None
+    confidence: Confidence | None = None
+    sentence: str = ""
 
 
 Transition = Opened | Moved
@@ -106,7 +127,7 @@ Transition = Opened | Moved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReset:
-    """Send the charger one Reset, on session `epoch` only, before `not_after`."""
+    """Send the charger one Reset, on session `epoch` only, before `not_after`; `number` counts an attempt's from 0."""
 
     attempt_id: UUID
     charger_id: str
@@ -116,6 +137,18 @@ class SendReset:
     evse_id: int | None
     not_after: datetime
     watch_until: datetime
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Say whether the charger is there, on session `epoch`, as soon as it is heard; `number` is that of its Reset."""
+
+    attempt_id: UUID
+    charger_id: str
+    epoch: int
+    not_after: datetime
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +159,7 @@ class WakeMe:
     deadline: Deadline
 
 
-Command = SendReset | WakeMe
+Command = SendReset | Probe | WakeMe
 
 
 class Idle(StrEnum):
@@ -163,6 +196,9 @@ def evolve(attempt: Attempt | None, transition: Transition) -> Attempt:
                 asked=transition.asked,
                 group_id=transition.group_id,
                 model=transition.model,
+                firmware=transition.firmware,
+                role=transition.role,
+                plan=transition.plan,
                 moved_at=transition.at,
                 steps={Step.REQUESTED: transition.asked.requested_at},
             )
@@ -188,6 +224,8 @@ def _moved(attempt: Attempt, move: Moved) -> Attempt:
         existing_attempt_id=move.existing_attempt_id or attempt.existing_attempt_id,
         reset=move.reset or attempt.reset,
         seen=move.seen or attempt.seen,
+        escalations=(*attempt.escalations, move.escalated) if move.escalated else attempt.escalations,
+        former=move.former or attempt.former,
         verdict=move.verdict or attempt.verdict,
         lost_at=move.at if newly_lost else attempt.lost_at,
         lost_version=version if newly_lost else attempt.lost_version,

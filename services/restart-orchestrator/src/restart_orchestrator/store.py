@@ -6,76 +6,71 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, event, text
-from sqlalchemy.dialects.postgresql import ARRAY, UUID as PG_UUID
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Boolean, DateTime, Integer, Text
 
-from chassis.database import Database
+from chassis.database import Database, fetch
 from contracts.availability import Situation
 from contracts.envelope import Envelope
 from contracts.ocpp import ConnectorState
+from contracts.restart import Expected
 from contracts.words import Role
 from restart_orchestrator import codec
 from restart_orchestrator.inputs import Standing
 from restart_orchestrator.states import Attempt, Transition
 
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
-_ATTEMPTS = text(
+_ATTEMPTS = (
     "select state, watching, traceparent from attempts "
-    "where (charger_id = any(:chargers) and watching) or attempt_id = any(:ids)"
-).bindparams(bindparam("chargers", type_=ARRAY(Text)), bindparam("ids", type_=ARRAY(PG_UUID)))
+    "where (charger_id = any($1::text[]) and watching) or attempt_id = any($2::uuid[])"
+)
 _STANDING = """
     select asked.charger_id, asked.user_id, c.group_id, c.model, c.abilities, m.role, p.plan, p.features,
-           k.epoch, k.online, k.since, k.protocol, b.epoch as boot_epoch, b.said_at as booted_at,
-           coalesce(f.updating, false) as updating,
+           k.epoch, k.online, k.since, k.protocol, b.epoch as boot_epoch, b.said_at as booted_at, b.firmware,
+           coalesce(f.updating, false) as updating, f.said_at as firmware_news_at,
+           coalesce(of_firmware.expected, of_model.expected) as expected,
            array(select coalesce(t.evse_id::text || case when t.connector_id > 1 then '.' || t.connector_id else '' end,
                                  t.transaction_id)
                    from transactions t where t.charger_id = asked.charger_id and not t.ended
                   order by t.evse_id, t.connector_id, t.transaction_id) as transactions,
-           (select jsonb_object_agg(n.connector, n.state) from connectors n
-             where n.charger_id = asked.charger_id) as connectors{more}
-      from unnest(cast(:chargers as text[]), cast(:users as text[])) as asked (charger_id, user_id)
+           (select jsonb_object_agg(t.transaction_id, t.evse_id || '/' || coalesce(t.connector_id, 1))
+              from transactions t where t.charger_id = asked.charger_id and not t.ended) as running,
+           n.states as connectors, n.faults{more}
+      from unnest($1::text[], $2::text[]) as asked (charger_id, user_id)
       left join chargers c on c.charger_id = asked.charger_id
       left join memberships m on m.group_id = c.group_id and m.user_id = asked.user_id
       left join plans p on p.group_id = c.group_id
       left join connectivity k on k.charger_id = asked.charger_id
       left join boots b on b.charger_id = asked.charger_id
       left join firmware_updates f on f.charger_id = asked.charger_id
+      left join durations of_model on of_model.model = c.model and of_model.firmware = ''
+      left join durations of_firmware on of_firmware.model = c.model and of_firmware.firmware = b.firmware
+      left join lateral (
+           select jsonb_object_agg(connector, state) as states,
+                  jsonb_object_agg(connector, error_code) filter (where error_code is not null) as faults
+             from connectors where charger_id = asked.charger_id) n on true
 """
-_STANDINGS = text(_STANDING.format(more=""))
-_REQUESTED = text(
-    _STANDING.format(
-        more=""",
+_STANDINGS = _STANDING.format(more="")
+_REQUESTED = _STANDING.format(
+    more=""",
            (select jsonb_agg(jsonb_build_object('state', a.state, 'watching', a.watching, 'traceparent', a.traceparent))
               from attempts a
-             where (a.charger_id = asked.charger_id and a.watching) or a.attempt_id = any(:ids)) as attempts"""
-    )
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
-"""A standing, and the attempts that a request has to do with: one round trip on the way to the charger."""
-_BUSY = text("select charger_id, evse_id from transactions where charger_id = any(:chargers) and not ended").bindparams(
-    bindparam("chargers", type_=ARRAY(Text))
+             where (a.charger_id = asked.charger_id and a.watching) or a.attempt_id = any($3::uuid[])) as attempts"""
 )
-_RECORD = text(
-    """
+"""A standing, and the attempts that a request has to do with: one round trip on the way to the charger."""
+_BUSY = "select charger_id, evse_id from transactions where charger_id = any($1::text[]) and not ended"
+_RECORD = """
     with recorded as (
         insert into attempt_transitions (attempt_id, version, status, cause, at, transition)
-        select * from unnest(:of, :numbers, :became, :causes, :times, cast(:transitions as jsonb[]))
+        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[]::jsonb[])
     )
     insert into attempts (attempt_id, charger_id, status, watching, version, traceparent, moved_at, state)
-    select * from unnest(:ids, :chargers, :statuses, :watching, :versions, :traces, :moved, cast(:states as jsonb[]))
+    select * from unnest($7::uuid[], $8::text[], $9::text[], $10::boolean[], $11::int[], $12::text[],
+                         $13::timestamptz[], $14::text[]::jsonb[])
         on conflict (attempt_id) do update
        set status = excluded.status, watching = excluded.watching, version = excluded.version,
            moved_at = excluded.moved_at, state = excluded.state
-    """
-).bindparams(
-    *(bindparam(name, type_=ARRAY(PG_UUID)) for name in ("of", "causes", "ids")),
-    *(bindparam(name, type_=ARRAY(Integer)) for name in ("numbers", "versions")),
-    *(bindparam(name, type_=ARRAY(DateTime(timezone=True))) for name in ("times", "moved")),
-    *(bindparam(name, type_=ARRAY(Text)) for name in ("became", "transitions", "chargers", "statuses", "traces")),
-    bindparam("states", type_=ARRAY(Text)),
-    bindparam("watching", type_=ARRAY(Boolean)),
-)
+"""
 
 
 def plan_once(database: Database) -> None:
@@ -127,8 +122,8 @@ def _lock_of(charger_id: str) -> str:
 
 async def load_attempts(session: AsyncSession, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:
     """The attempts that watch these chargers, and those of these ids."""
-    rows = await session.execute(_ATTEMPTS, {"chargers": list(chargers), "ids": list(ids)})
-    return [Held(codec.from_json(row.state), row.watching, row.traceparent) for row in rows]
+    rows = await fetch(session, _ATTEMPTS, list(chargers), list(ids))
+    return [Held(codec.from_json(row["state"]), row["watching"], row["traceparent"]) for row in rows]
 
 
 async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
@@ -136,10 +131,8 @@ async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]
     pairs = sorted(set(asked))
     if not pairs:
         return {}
-    rows = await session.execute(
-        _STANDINGS, {"chargers": [charger for charger, _ in pairs], "users": [user for _, user in pairs]}
-    )
-    return {(row.charger_id, row.user_id): _standing(row) for row in rows}
+    rows = await fetch(session, _STANDINGS, [charger for charger, _ in pairs], [user for _, user in pairs])
+    return {(row["charger_id"], row["user_id"]): _standing(row) for row in rows}
 
 
 async def load_requested(
@@ -147,15 +140,12 @@ async def load_requested(
 ) -> tuple[list[Held], dict[tuple[str, str], Standing]]:
     """`load_attempts` and `load_standings` at once, for people's requests."""
     pairs = sorted(set(asked))
-    found = await session.execute(
-        _REQUESTED,
-        {"chargers": [charger for charger, _ in pairs], "users": [user for _, user in pairs], "ids": list(ids)},
-    )
+    found = await fetch(session, _REQUESTED, [charger for charger, _ in pairs], [user for _, user in pairs], list(ids))
     held: dict[UUID, Held] = {}
     standings: dict[tuple[str, str], Standing] = {}
     for row in found:
-        standings[row.charger_id, row.user_id] = _standing(row)
-        for one in row.attempts or ():
+        standings[row["charger_id"], row["user_id"]] = _standing(row)
+        for one in row["attempts"] or ():
             attempt = codec.from_json(one["state"])
             held[attempt.attempt_id] = Held(attempt, one["watching"], one["traceparent"])
     return list(held.values()), standings
@@ -164,37 +154,42 @@ async def load_requested(
 async def load_busy(session: AsyncSession, chargers: Sequence[str]) -> Mapping[str, set[int | None]]:
     """The EVSEs on which a transaction runs, by charger; None where it is not known on which."""
     busy: dict[str, set[int | None]] = {}
-    for row in await session.execute(_BUSY, {"chargers": list(chargers)}):
-        busy.setdefault(row.charger_id, set()).add(row.evse_id)
+    for row in await fetch(session, _BUSY, list(chargers)):
+        busy.setdefault(row["charger_id"], set()).add(row["evse_id"])
     return busy
 
 
 def _standing(row: Any) -> Standing:
-    online = bool(row.online)
-    since: datetime | None = row.since
+    online = bool(row["online"])
+    since: datetime | None = row["since"]
     quiet_since = since if online else None
-    if row.booted_at is not None and row.boot_epoch == row.epoch and online:
-        quiet_since = max(since or row.booted_at, row.booted_at)
+    if row["booted_at"] is not None and row["boot_epoch"] == row["epoch"] and online:
+        quiet_since = max(since or row["booted_at"], row["booted_at"])
     situation = Situation(
-        role=Role(row.role) if row.role is not None else None,
-        plan=row.plan,
-        features=frozenset(row.features or ()),
-        model=row.model or "",
-        abilities=frozenset(row.abilities or ()),
+        role=Role(row["role"]) if row["role"] is not None else None,
+        plan=row["plan"],
+        features=frozenset(row["features"] or ()),
+        model=row["model"] or "",
+        abilities=frozenset(row["abilities"] or ()),
         online=online,
         offline_since=since.isoformat() if since is not None and not online else "",
-        transactions=tuple(row.transactions),
-        updating_firmware=row.updating,
+        transactions=tuple(row["transactions"]),
+        updating_firmware=row["updating"],
     )
     return Standing(
         situation=situation,
-        group_id=row.group_id,
-        model=row.model,
-        epoch=row.epoch or 0,
-        protocol=row.protocol,
+        group_id=row["group_id"],
+        model=row["model"],
+        epoch=row["epoch"] or 0,
+        protocol=row["protocol"],
         quiet_since=quiet_since,
-        connectors={name: ConnectorState(state) for name, state in (row.connectors or {}).items()},
-        boots_on_return=row.booted_at is not None,
+        connectors={name: ConnectorState(state) for name, state in (row["connectors"] or {}).items()},
+        faults=row["faults"] or {},
+        running={transaction: place or "" for transaction, place in (row["running"] or {}).items()},
+        boots_on_return=row["booted_at"] is not None,
+        firmware=row["firmware"],
+        firmware_news_at=row["firmware_news_at"],
+        expected=Expected.model_validate(row["expected"]) if row["expected"] is not None else None,
     )
 
 
@@ -204,24 +199,23 @@ async def record(session: AsyncSession, held: Sequence[Held], history: Sequence[
         return
     # An attempt that no longer watches its charger makes room for the one that does.
     ordered = sorted(held, key=lambda one: one.watching)
-    await session.execute(
+    await fetch(
+        session,
         _RECORD,
-        {
-            "of": [one.after.attempt_id for one in history],
-            "numbers": [one.after.version for one in history],
-            "became": [one.after.status.value for one in history],
-            "causes": [one.cause for one in history],
-            "times": [one.transition.at for one in history],
-            "transitions": [codec.transition_to_json(one.transition) for one in history],
-            "ids": [one.attempt.attempt_id for one in ordered],
-            "chargers": [one.attempt.charger_id for one in ordered],
-            "statuses": [one.attempt.status.value for one in ordered],
-            "watching": [one.watching for one in ordered],
-            "versions": [one.attempt.version for one in ordered],
-            "traces": [one.traceparent for one in ordered],
-            "moved": [one.attempt.moved_at for one in ordered],
-            "states": [codec.to_json(one.attempt) for one in ordered],
-        },
+        [one.after.attempt_id for one in history],
+        [one.after.version for one in history],
+        [one.after.status.value for one in history],
+        [one.cause for one in history],
+        [one.transition.at for one in history],
+        [codec.transition_to_json(one.transition) for one in history],
+        [one.attempt.attempt_id for one in ordered],
+        [one.attempt.charger_id for one in ordered],
+        [one.attempt.status.value for one in ordered],
+        [one.watching for one in ordered],
+        [one.attempt.version for one in ordered],
+        [one.traceparent for one in ordered],
+        [one.attempt.moved_at for one in ordered],
+        [codec.to_json(one.attempt) for one in ordered],
     )
 
 

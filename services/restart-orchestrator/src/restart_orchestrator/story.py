@@ -21,6 +21,8 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    Past,
+    Probed,
     Rejected,
     Request,
     Scheduled,
@@ -32,7 +34,7 @@ from restart_orchestrator.inputs import (
     Unanswered,
     Unsupported,
 )
-from restart_orchestrator.states import Attempt, Decision, Moved, SendReset, WakeMe, evolve
+from restart_orchestrator.states import Attempt, Decision, Moved, Probe, SendReset, WakeMe, evolve
 from restart_orchestrator.windows import Windows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,6 +65,8 @@ QUIET = Standing(
     connectors={CONNECTOR: ConnectorState.AVAILABLE},
 )
 """A charger that has been online for an hour, with one free connector."""
+ESCALATING = replace(QUIET, past=Past(per_day=2))
+"""The same, in a group that allows a harder Reset after a softer one that brought nothing."""
 DEFAULT_WINDOWS = Windows()
 
 
@@ -119,20 +123,24 @@ def changed(seconds: float, now: Standing) -> StandingChanged:
     return StandingChanged(event_id=_id("changed", seconds), at=at(seconds), standing=now)
 
 
-def sent(seconds: float = 0.01) -> Sent:
-    return Sent(event_id=_id("sent"), at=at(seconds), epoch=RESET_ON)
+def sent(seconds: float = 0.01, *, number: int = 0) -> Sent:
+    return Sent(event_id=_id("sent", number), at=at(seconds), epoch=RESET_ON, number=number)
 
 
-def accepted(seconds: float = 0.02, *, on: int = RESET_ON) -> Accepted:
-    return Accepted(event_id=_id("accepted"), at=at(seconds), epoch=RESET_ON, answer_epoch=on)
+def accepted(seconds: float = 0.02, *, on: int = RESET_ON, number: int = 0) -> Accepted:
+    event_id = _id("accepted", number)
+    return Accepted(event_id=event_id, at=at(seconds), epoch=RESET_ON, answer_epoch=on, number=number)
 
 
 def scheduled(seconds: float = 0.02) -> Scheduled:
     return Scheduled(event_id=_id("scheduled"), at=at(seconds), epoch=RESET_ON, answer_epoch=RESET_ON)
 
 
-def rejected(seconds: float = 0.02, info: str | None = None) -> Rejected:
-    return Rejected(event_id=_id("rejected"), at=at(seconds), epoch=RESET_ON, info=info)
+def rejected(
+    seconds: float = 0.02, info: str | None = None, *, by: Standing | None = None, number: int = 0
+) -> Rejected:
+    event_id = _id("rejected", number)
+    return Rejected(event_id=event_id, at=at(seconds), epoch=RESET_ON, info=info, standing=by, number=number)
 
 
 def unsupported(seconds: float = 0.02, code: str = "NotSupported") -> Unsupported:
@@ -143,8 +151,14 @@ def unanswered(seconds: float = 30, why: str = "timeout", error: str | None = No
     return Unanswered(event_id=_id("unanswered"), at=at(seconds), epoch=RESET_ON, why=why, error=error)
 
 
-def not_delivered(seconds: float = 0.02, why: str = "not_connected") -> NotDelivered:
-    return NotDelivered(event_id=_id("not_delivered"), at=at(seconds), epoch=RESET_ON, why=why)
+def not_delivered(seconds: float = 0.02, why: str = "not_connected", *, number: int = 0) -> NotDelivered:
+    event_id = _id("not_delivered", number)
+    return NotDelivered(event_id=event_id, at=at(seconds), epoch=RESET_ON, why=why, number=number)
+
+
+def probed(seconds: float, session: int = RESET_ON, *, number: int = 0, by: Standing | None = None) -> Probed:
+    event_id = _id("probed", session, number, seconds)
+    return Probed(event_id=event_id, at=at(seconds), epoch=session, number=number, standing=by)
 
 
 def connected(seconds: float, session: int = RESET_ON + 1) -> Connected:
@@ -184,10 +198,21 @@ def status(
 
 
 def transaction_ended(
-    seconds: float, reason: str | None = None, session: int = RESET_ON, *, idle: bool = True
+    seconds: float,
+    reason: str | None = None,
+    session: int = RESET_ON,
+    *,
+    idle: bool = True,
+    transaction: str | None = None,
 ) -> TransactionEnded:
-    event_id = _id("transaction", session, reason, seconds)
-    return TransactionEnded(event_id=event_id, at=at(seconds), epoch=session, reason=reason, idle=idle)
+    return TransactionEnded(
+        event_id=_id("transaction", session, reason, seconds),
+        at=at(seconds),
+        epoch=session,
+        transaction_id=transaction,
+        reason=reason,
+        idle=idle,
+    )
 
 
 def security_event(seconds: float, kind: str, session: int = RESET_ON + 1) -> SecurityEvent:
@@ -199,7 +224,8 @@ class Story:
     """What has happened to one attempt so far. Time passes by itself: due deadlines pass before what comes later.
 
     Attributes:
-        standing: what a waiting attempt is told when its deadline passes.
+        standing: what a waiting attempt is told when its deadline passes, and one whose charger is heard of.
+        answering: the bridge lives, so that a charger that is asked for answers at once.
         decisions: all that was decided, in order; `last` is that of the last input.
     """
 
@@ -207,6 +233,7 @@ class Story:
     now: datetime = START
     attempt: Attempt | None = None
     standing: Standing = QUIET
+    answering: bool = True
     decisions: tuple[Decision, ...] = ()
     armed: Mapping[int, WakeMe] = field(default_factory=dict)
 
@@ -217,6 +244,10 @@ class Story:
     @property
     def resets(self) -> tuple[SendReset, ...]:
         return tuple(one for decision in self.decisions for one in decision.commands if isinstance(one, SendReset))
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        return tuple(one for decision in self.decisions for one in decision.commands if isinstance(one, Probe))
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -256,7 +287,12 @@ class Story:
         for command in decision.commands:
             if isinstance(command, WakeMe):
                 armed[command.deadline.number] = command
-        return replace(self, now=now, attempt=attempt, armed=armed, decisions=(*self.decisions, decision))
+        story = replace(self, now=now, attempt=attempt, armed=armed, decisions=(*self.decisions, decision))
+        for command in decision.commands if self.answering else ():
+            if isinstance(command, Probe):
+                seconds = (now - START).total_seconds()
+                story = story.hear(probed(seconds, command.epoch, number=command.number, by=self.standing), now=now)
+        return story
 
 
 def _passed(wake: WakeMe, now: Standing) -> DeadlinePassed:

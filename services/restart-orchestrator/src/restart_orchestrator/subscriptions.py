@@ -22,7 +22,7 @@ def subscribe_all(service: Service, handler: Handler) -> None:
     subscribe_batch(service, topics.OCPP_ANSWERS, handler.on_answers, locks=store.locks)
     subscribe_batch(service, topics.OCPP_CONNECTIVITY, handler.on_connectivity, locks=store.locks)
     subscribe_batch(service, topics.OCPP_OBSERVATIONS, handler.on_observations, locks=store.locks)
-    for name in ("memberships", "plans", "chargers"):
+    for name in ("memberships", "plans", "policies", "chargers"):
         projection = PROJECTIONS[name]
         for topic in projection.topics:
             subscribe_batch(service, topic, partial(_remember, projection))

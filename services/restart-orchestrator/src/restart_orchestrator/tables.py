@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.database import service_metadata
@@ -70,7 +70,10 @@ connectors = Table(
     Column("state", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     _moment("said_at"),
-    comment="The last status of each connector, named evse/connector; 0/0 is the charger as a whole.",
+    Column("error_code", Text),
+    Column("reported_at", DateTime(timezone=True)),
+    comment="The last status of each connector, named evse/connector; 0/0 is the charger as a whole. reported_at is by "
+    "the charger's own clock: what it says late is not its last word.",
 )
 
 transactions = Table(
@@ -85,6 +88,7 @@ transactions = Table(
     comment="Charging transactions; those that have ended are kept, so that late news do not begin them again.",
 )
 Index("ix_transactions_running", transactions.c.charger_id, postgresql_where=~transactions.c.ended)
+Index("ix_transactions_ended", transactions.c.said_at, postgresql_where=transactions.c.ended)
 
 boots = Table(
     "boots",
@@ -92,7 +96,26 @@ boots = Table(
     Column("charger_id", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),
     _moment("said_at"),
-    comment="The last boot of each charger that nobody had asked for.",
+    Column("firmware", Text),
+    comment="The last boot of each charger that nobody had asked for, and the firmware that it named.",
+)
+
+recent_boots = Table(
+    "recent_boots",
+    metadata,
+    Column("charger_id", Text, primary_key=True),
+    Column("booted_at", ARRAY(DateTime(timezone=True)), nullable=False),
+    comment="When each charger booted the last times, the latest first; so many as tell a boot loop.",
+)
+
+restart_policies = Table(
+    "restart_policies",
+    metadata,
+    Column("group_id", Text, primary_key=True),
+    Column("escalation", Text, nullable=False),
+    Column("per_day", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    comment="What each group allows when a soft Reset brings nothing.",
 )
 
 firmware_updates = Table(
@@ -138,4 +161,44 @@ attempt_transitions = Table(
     _moment("at"),
     Column("transition", JSONB, nullable=False),
     comment="Every transition of every attempt, with its evidence and the message that caused it; never changed.",
+)
+Index("ix_attempts_charger", attempts.c.charger_id)
+Index("ix_attempt_transitions_opened", attempt_transitions.c.at, postgresql_where=text("version = 0"))
+Index("ix_attempt_transitions_restarted", attempt_transitions.c.at, postgresql_where=text("status = 'restarted'"))
+# Neither may be on attempts: a column that changes with each move, once indexed, makes each move rewrite every index.
+
+duration_samples = Table(
+    "duration_samples",
+    metadata,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("charger_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("firmware", Text, nullable=False),
+    _moment("ended_at"),
+    Column("drop_s", Float),
+    Column("boot_s", Float),
+    Column("healthy_s", Float),
+    Column("away_s", Float),
+    comment="How long the last restarts took, in seconds; a few of each charger. firmware is empty where none is "
+    "known.",
+)
+Index("ix_duration_samples_model", duration_samples.c.model, duration_samples.c.firmware, duration_samples.c.ended_at)
+Index("ix_duration_samples_charger", duration_samples.c.charger_id, duration_samples.c.ended_at)
+
+durations = Table(
+    "durations",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("firmware", Text, primary_key=True),
+    Column("expected", JSONB, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    comment="How long restarts usually take, as last published; firmware is empty for all of a model's.",
+)
+
+learning = Table(
+    "learning",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _moment("until"),
+    comment="Up to when finished attempts were learned from.",
 )

@@ -9,6 +9,7 @@ from contracts import ocpp, restart, topics
 from contracts.envelope import Envelope, Message, derived_id, service_source
 from contracts.topics import Topic
 from contracts.words import Role
+from restart_orchestrator.health import interrupted
 from restart_orchestrator.inputs import (
     Accepted,
     Answer,
@@ -20,6 +21,7 @@ from restart_orchestrator.inputs import (
     DeadlinePassed,
     Disconnected,
     NotDelivered,
+    Probed,
     Rejected,
     Request,
     Scheduled,
@@ -33,7 +35,7 @@ from restart_orchestrator.inputs import (
     Unsupported,
 )
 from restart_orchestrator.projections import connector_name
-from restart_orchestrator.states import Attempt, Deadline, Moved, SendReset
+from restart_orchestrator.states import Attempt, Deadline, Moved, Probe, SendReset
 
 SOURCE = service_source(topics.Service.RESTART_ORCHESTRATOR.value)
 
@@ -70,25 +72,28 @@ def to_change(said: Envelope[Any], standing: Standing) -> StandingChanged:
     return StandingChanged(**_source(said), standing=standing)
 
 
-def to_answer(said: Envelope[Any]) -> Answer | None:
-    """What became of a Reset; None for a message that says nothing about it."""
+def to_answer(said: Envelope[Any], standing: Standing | None = None) -> Answer | None:
+    """What became of a Reset; None for a message that says nothing about it.
+
+    `standing` goes with an answer after which a harder Reset may follow.
+    """
     match said.data:
         case ocpp.ResetSent() as data:
-            return Sent(**_source(said, data.sent_at), epoch=data.epoch)
+            return Sent(**_of_reset(said, data.sent_at))
         case ocpp.ResetAccepted() as data:
-            at = _source(said, data.answered_at)
-            return Accepted(**at, epoch=data.epoch, answer_epoch=data.answer_epoch, info=data.info)
+            return Accepted(**_of_reset(said, data.answered_at), answer_epoch=data.answer_epoch, info=data.info)
         case ocpp.ResetScheduled() as data:
-            at = _source(said, data.answered_at)
-            return Scheduled(**at, epoch=data.epoch, answer_epoch=data.answer_epoch, info=data.info)
+            return Scheduled(**_of_reset(said, data.answered_at), answer_epoch=data.answer_epoch, info=data.info)
         case ocpp.ResetRejected() as data:
-            return Rejected(**_source(said, data.answered_at), epoch=data.epoch, info=data.info)
+            return Rejected(**_of_reset(said, data.answered_at), info=data.info, standing=standing)
         case ocpp.ResetUnsupported() as data:
-            return Unsupported(**_source(said, data.answered_at), epoch=data.epoch, code=data.code, info=data.info)
+            return Unsupported(**_of_reset(said, data.answered_at), code=data.code, info=data.info)
         case ocpp.ResetUnanswered() as data:
-            return Unanswered(**_source(said), epoch=data.epoch, why=data.why, error=data.error)
+            return Unanswered(**_of_reset(said), why=data.why, error=data.error)
         case ocpp.ResetNotDelivered() as data:
-            return NotDelivered(**_source(said), epoch=data.epoch, why=data.why)
+            return NotDelivered(**_of_reset(said), why=data.why)
+        case ocpp.ChargerProbed() as data:
+            return Probed(**_of_reset(said, data.heard_at), standing=standing)
         case _:
             return None
 
@@ -115,7 +120,13 @@ def to_sighting(said: Envelope[Any], *, idle: bool) -> Sighting | None:
                 reported_at=data.reported_at,
             )
         case ocpp.TransactionEnded() as data:
-            return TransactionEnded(**_source(said), epoch=data.epoch, reason=data.reason, idle=idle)
+            return TransactionEnded(
+                **_source(said),
+                epoch=data.epoch,
+                transaction_id=data.transaction_id,
+                reason=data.reason,
+                idle=idle,
+            )
         case ocpp.SecurityEventReported() as data:
             return SecurityEvent(**_source(said), epoch=data.epoch, kind=data.kind)
         case _:
@@ -134,7 +145,13 @@ def to_deadline_passed(attempt_id: UUID, deadline: Deadline, standing: Standing 
 
 
 def to_messages(
-    attempt: Attempt, move: Moved | None, reset: SendReset | None, *, cause: UUID, now: datetime, trace: str | None
+    attempt: Attempt,
+    move: Moved | None,
+    command: SendReset | Probe | None,
+    *,
+    cause: UUID,
+    now: datetime,
+    trace: str | None,
 ) -> Iterator[tuple[Topic, Envelope[Message]]]:
     """What is published of one decision: the command first, because someone waits for it.
 
@@ -142,8 +159,8 @@ def to_messages(
     `trace` is the traceparent of the request, so that all of an attempt is one trace.
     """
     said: list[tuple[Topic, Message]] = []
-    if reset is not None:
-        said.append((topics.OCPP_COMMANDS, _command(reset)))
+    if command is not None:
+        said.append((topics.OCPP_COMMANDS, _command(command)))
     if move is not None:
         said.append((topics.RESTART_ATTEMPTS, _moved(attempt, move)))
     for index, (topic, message) in enumerate(said):
@@ -151,16 +168,25 @@ def to_messages(
         yield topic, Envelope(id=event_id, source=SOURCE, time=now, data=message, traceparent=trace)
 
 
-def _command(reset: SendReset) -> ocpp.ResetCharger:
+def _command(command: SendReset | Probe) -> ocpp.ResetCharger | ocpp.ProbeCharger:
+    if isinstance(command, Probe):
+        return ocpp.ProbeCharger(
+            charger_id=command.charger_id,
+            attempt_id=command.attempt_id,
+            epoch=command.epoch,
+            not_after=command.not_after,
+            escalation=command.number,
+        )
     return ocpp.ResetCharger(
-        charger_id=reset.charger_id,
-        attempt_id=reset.attempt_id,
-        epoch=reset.epoch,
-        strength=reset.strength.value,
-        on_idle=reset.on_idle,
-        evse_id=reset.evse_id,
-        not_after=reset.not_after,
-        watch_until=reset.watch_until,
+        charger_id=command.charger_id,
+        attempt_id=command.attempt_id,
+        epoch=command.epoch,
+        strength=command.strength.value,
+        on_idle=command.on_idle,
+        evse_id=command.evse_id,
+        not_after=command.not_after,
+        watch_until=command.watch_until,
+        escalation=command.number,
     )
 
 
@@ -191,7 +217,15 @@ def _moved(attempt: Attempt, move: Moved) -> restart.AttemptMoved:
         expires_at=asked.expires_at,
         cancelled_by=attempt.cancelled_by,
         revises=attempt.revises,
+        firmware=attempt.firmware,
+        expected=attempt.reset.expected if attempt.reset is not None else None,
+        escalations=attempt.escalations,
+        interrupted=interrupted(attempt.seen, attempt.reset) if attempt.reset is not None else (),
     )
+
+
+def _of_reset(said: Envelope[Any], at: datetime | None = None) -> dict[str, Any]:
+    return _source(said, at) | {"epoch": said.data.epoch, "number": said.data.escalation}
 
 
 def _source(said: Envelope[Any], at: datetime | None = None) -> dict[str, Any]:
@@ -200,4 +234,5 @@ def _source(said: Envelope[Any], at: datetime | None = None) -> dict[str, Any]:
         "event_id": said.id,
         "at": at or said.time,
         "position": f"{where.topic}/{where.partition}/{where.offset}" if where is not None else None,
+        "frame": getattr(said.data, "frame", None),
     }

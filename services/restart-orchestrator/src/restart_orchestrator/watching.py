@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from contracts.restart import Outcome, Status, Step
-from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard
+from restart_orchestrator.escalation import conclude
+from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard, unseen
 from restart_orchestrator.health import BOOT_LOOP
-from restart_orchestrator.inputs import Answer, ConnectorReported, DeadlinePassed, Sighting
+from restart_orchestrator.inputs import Answer, ConnectorReported, DeadlinePassed, Probed, Sighting
 from restart_orchestrator.moving import deadline_for, end, expiry, gone_at, steps_at
+from restart_orchestrator.probing import ask, asked_at, extended, is_there, nobody_answered, rests_on_silence
 from restart_orchestrator.seen import RESET_FAILURE, SKEW, AnswerKind, Reset, Seen, counted, is_gone, is_open
 from restart_orchestrator.states import Attempt, Decision, Idle, Moved, WakeMe
 from restart_orchestrator.windows import Windows
@@ -31,6 +33,8 @@ def advance(
         return end(attempt, verdict, now, event, seen=seen, revises=attempt.lost_version)
     status = Status.LOST if attempt.status is Status.LOST else _place(attempt, seen, reset)
     due = _due(attempt, status, seen, reset, windows)
+    if due is not None:
+        due = extended(attempt, status, due, seen, reset)
     deadline = deadline_for(attempt, status, due) if due is not None else None
     move = Moved(
         at=now,
@@ -47,8 +51,15 @@ def advance(
 
 def time_is_up(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datetime, windows: Windows) -> Decision:
     """What holds when the wait is over and nothing more was seen."""
-    seen = attempt.seen
+    seen, asked = attempt.seen, asked_at(attempt)
     match attempt.status:
+        case Status.DISPATCHING if seen.sent_at is None and event.at < _unheard_due(reset, windows):
+            # No bridge said anything, not even that it did not send: one may have died between the frame and the word.
+            deadline = deadline_for(attempt, Status.DISPATCHING, _unheard_due(reset, windows))
+            move = Moved(at=now, status=Status.DISPATCHING, deadline=deadline, evidence=(proof(event, seen, reset),))
+            return Decision(transitions=(move,), commands=(WakeMe(attempt_id=attempt.attempt_id, deadline=deadline),))
+        case Status.DISPATCHING if seen.sent_at is None and reset.number > 0:
+            return conclude(attempt, reset, event, unheard(event.at), now=now, windows=windows)
         case Status.DISPATCHING if seen.sent_at is None:
             return end(attempt, unheard(event.at), now, event, status=Status.UNDELIVERED)
         case Status.DISPATCHING:
@@ -61,8 +72,10 @@ def time_is_up(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datet
                 evidence=(proof(event, seen, reset),),
             )
             return Decision(transitions=(move,), commands=(WakeMe(attempt_id=attempt.attempt_id, deadline=deadline),))
-        case Status.AWAITING_DROP:
-            return end(attempt, ignored(seen, reset), now, event)
+        case Status.AWAITING_DROP | Status.RESTARTING if asked is None and rests_on_silence(attempt, reset):
+            return ask(attempt, reset, event, now, windows)
+        case Status.AWAITING_DROP | Status.RESTARTING if asked is not None and nobody_answered(attempt, reset):
+            return end(attempt, unseen(seen, reset, asked), now, event)
         case Status.AWAITING_IDLE if is_open(seen, reset):
             # The charger keeps the Reset that it scheduled: OCPP has no way to take it back.
             return end(attempt, proven(Outcome.EXPIRED, scheduled="true"), now, event)
@@ -70,8 +83,23 @@ def time_is_up(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datet
             return end(attempt, judge(seen, reset, usual_away=windows.usual_away), now, event)
 
 
+def was_there(attempt: Attempt, reset: Reset, event: Probed, now: datetime, windows: Windows) -> Decision:
+    """The charger is heard after its time: then what it did not do is held against it."""
+    if not is_there(attempt, reset, event):
+        return Decision(idle=Idle.NO_BEARING)
+    if attempt.status is Status.AWAITING_DROP:
+        return conclude(attempt, reset, event, ignored(attempt.seen, reset), now=now, windows=windows)
+    revised = attempt.lost_version if attempt.status is Status.LOST else None
+    return end(attempt, judge(attempt.seen, reset, usual_away=windows.usual_away), now, event, revises=revised)
+
+
 def judge_again(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: datetime, windows: Windows) -> Decision:
     """A lost charger was back for long enough to be judged once more; had it gone again, there were no deadline."""
+    if rests_on_silence(attempt, reset):
+        if asked_at(attempt) is None:
+            return ask(attempt, reset, event, now, windows)
+        if nobody_answered(attempt, reset):
+            return Decision(idle=Idle.NO_BEARING)  # it is as lost as before
     verdict = judge(attempt.seen, reset, usual_away=windows.usual_away)
     return end(attempt, verdict, now, event, revises=attempt.lost_version)
 
@@ -91,6 +119,8 @@ def _place(attempt: Attempt, seen: Seen, reset: Reset) -> Status:
 def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Windows) -> datetime | None:
     """When the state is decided if nothing more is seen; None for a lost attempt until its charger is back."""
     match status:
+        case Status.DISPATCHING if seen.sent_at is None and attempt.deadline is not None:
+            return attempt.deadline.due
         case Status.DISPATCHING:
             return (seen.sent_at or reset.at + windows.dispatch) + windows.answer
         case Status.AWAITING_IDLE:
@@ -110,6 +140,11 @@ def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Wi
 def _drop_due(seen: Seen, reset: Reset, windows: Windows) -> datetime:
     idle_at = seen.idle_at if seen.answer is AnswerKind.SCHEDULED else None
     return (idle_at or seen.sent_at or reset.at) + windows.drop
+
+
+def _unheard_due(reset: Reset, windows: Windows) -> datetime:
+    """Until when a Reset of which nobody says anything may yet show: for as long as one that was sent."""
+    return reset.at + windows.drop + windows.boot
 
 
 def _back_at(seen: Seen, reset: Reset) -> datetime:
