@@ -19,7 +19,7 @@ async def request_restart(
 ) -> Attempt:
     """Passes the request on, or answers with the attempt that it already is, or with the one that is open.
 
-    Raises Problem: 404 for who is not a member, 503 when Kafka does not have it.
+    Raises Problem: 404 for who is not a member, 429 for too many of them, 503 when Kafka does not have it.
     """
     async with views.reading(portal.database) as connection:
         known = await views.may_restart(connection, charger_id, user_id, attempt_id)
@@ -31,6 +31,7 @@ async def request_restart(
             if row is not None:
                 told = story(row, portal.words)
                 return told.model_copy(update={"already_restarting": existing != attempt_id})
+    portal.limits.restart(user_id, known.group_id)
     request = await asking.publish_request(portal, attempt_id, charger_id, user_id, asked)
     return tell_accepted(request, known.group_id, name=known.requester)
 

@@ -1,16 +1,20 @@
 """The HTTP API about chargers and restarts; other services' calls are in forward.py, the streams in streams.py."""
 
-from typing import Annotated, Any
+import hashlib
+import re
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel
 
-from chassis.http import PROBLEM
-from contracts.words import ChargerId
+from contracts.restart import Outcome
+from contracts.words import ChargerId, GroupId, UserId
 from portal import acting, asking, lookups
 from portal.asking import RestartRequest
 from portal.context import Portal
-from portal.models import Attempt, Charger, Chargers, Me
+from portal.listing import ChargerFilter, ChargerSort, RestartFilter
+from portal.models import Attempt, Attempts, Charger, Chargers, ChargerState, Me
 from portal.people import Caller
 
 router = APIRouter(prefix="/api/v1")
@@ -18,6 +22,14 @@ router = APIRouter(prefix="/api/v1")
 ChargerIdInPath = Annotated[ChargerId, Path(description="The charger's OCPP identity.")]
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no such character, so that nothing with one can be found either."""
+Sought = Annotated[str, Query(max_length=200, pattern=NO_NUL, description="Part of a label, id, model, site or group.")]
+After = Annotated[str, Query(max_length=2000, pattern=r"^[A-Za-z0-9_\-]*$", description="`next` of the page before.")]
+OfGroup = Annotated[GroupId | None, Query(description="Of this group only.")]
+OfModel = Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Of this model only, by its name.")]
+States = Annotated[list[ChargerState] | None, Query(description="In one of these states only; may be given often.")]
+Attention = Annotated[
+    bool | None, Query(description="Only those that somebody should look at: offline, lost, faulted. `false`: others.")
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -28,58 +40,53 @@ IdempotencyKey = Annotated[
         description="Of your choice, new for each restart that you mean. The same key is the same attempt.",
     ),
 ]
+KnownTag = Annotated[
+    str | None,
+    Header(alias="If-None-Match", description="The `ETag` of what you have; while it still holds, the answer is 304."),
+]
+Since = Annotated[AwareDatetime | None, Query(description="Requested then or later.")]
+Before = Annotated[AwareDatetime | None, Query(description="Requested earlier than this.")]
+InState = Annotated[Literal["open", "ended"] | None, Query(description="`open`: without a verdict yet.")]
+Verdicts = Annotated[list[Outcome] | None, Query(description="With one of these verdicts only; may be given often.")]
+AT_ONCE = RestartRequest()
+"""What an empty body asks for."""
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    about = {
-        400: "The body can't be read.",
-        401: "Not signed in, or the token has expired.",
-        403: "Not allowed.",
-        404: "There is none that you may know of.",
-        409: "Too late.",
-        422: "The request is not understood; the fields are named.",
-        503: "Kafka does not answer; send it again with the same Idempotency-Key.",
-    }
-    shape = {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "instance": {"type": "string"},
-        },
-        "required": ["type", "title", "status"],
-    }
-    return {status: {"description": about[status], "content": {PROBLEM: {"schema": shape}}} for status in statuses}
+@router.get("/me", tags=["me"], summary="Who is asking, and in which groups", response_model=Me)
+async def get_me(portal: Portal, person: Caller, known: KnownTag = None) -> Response:
+    return _tagged(await lookups.me(portal, person), known)
 
 
-@router.get("/me", tags=["me"], summary="Who is asking, and in which groups", responses=_problems(401))
-async def get_me(portal: Portal, person: Caller) -> Me:
-    return await lookups.me(portal, person)
-
-
-@router.get("/chargers", tags=["chargers"], summary="The chargers of your groups", responses=_problems(401, 422))
-async def get_chargers(
+@router.get("/chargers", tags=["chargers"], summary="The chargers of your groups", response_model=Chargers)
+async def list_chargers(
     portal: Portal,
     person: Caller,
-    q: Annotated[
-        str, Query(max_length=200, pattern=NO_NUL, description="Part of a label, id, model, site or group.")
-    ] = "",
-    after: Annotated[str, Query(max_length=48, pattern=NO_NUL, description="`next` of the page before.")] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> Chargers:
-    return (await lookups.chargers(portal, person, q=q, after=after, limit=limit))[0]
+    *,
+    q: Sought = "",
+    group_id: OfGroup = None,
+    model: OfModel = None,
+    state: States = None,
+    attention: Attention = None,
+    sort: Annotated[ChargerSort, Query(description="Order; those alike stand by label.")] = ChargerSort.LABEL,
+    after: After = "",
+    limit: Limit = 200,
+    known: KnownTag = None,
+) -> Response:
+    wanted = ChargerFilter(
+        q=q, group_id=group_id, model=model, states=tuple(state or ()), attention=attention, sort=sort
+    )
+    return _tagged((await lookups.chargers(portal, person, wanted, after=after, limit=limit))[0], known)
 
 
 @router.get(
     "/chargers/{charger_id}",
     tags=["chargers"],
     summary="A charger, and whether you may restart it now",
-    responses=_problems(401, 404, 422),
+    response_model=Charger,
 )
-async def get_charger(charger_id: ChargerIdInPath, portal: Portal, person: Caller) -> Charger:
-    return await lookups.charger(portal, person, charger_id)
+async def get_charger(charger_id: ChargerIdInPath, portal: Portal, person: Caller, known: KnownTag = None) -> Response:
+    return _tagged(await lookups.charger(portal, person, charger_id), known)
 
 
 @router.post(
@@ -89,22 +96,21 @@ async def get_charger(charger_id: ChargerIdInPath, portal: Portal, person: Calle
     summary="Ask for a restart",
     description="Accepted means that the request is kept. Whether the charger restarts is in the attempt's verdict; "
     "what is not allowed is refused there too, with every reason. While an attempt is open, the answer is that one.",
-    responses=_problems(400, 401, 403, 404, 422, 503),
 )
-async def post_restart(
+async def request_restart(
     charger_id: ChargerIdInPath,
     portal: Portal,
     person: Caller,
     response: Response,
     *,
-    asked: RestartRequest | None = None,
+    asked: RestartRequest = AT_ONCE,
     key: IdempotencyKey = None,
 ) -> Attempt:
     attempt = await acting.request_restart(
         portal,
         charger_id,
         person.user_id,
-        asked or RestartRequest(),
+        asked,
         asking.attempt_id_for(person.user_id, charger_id, key),
     )
     response.headers["location"] = f"/api/v1/restarts/{attempt.attempt_id}"
@@ -112,13 +118,48 @@ async def post_restart(
 
 
 @router.get(
+    "/restarts",
+    tags=["restarts"],
+    summary="The restarts of the chargers of your groups, the latest first",
+    description="Of one charger, of one group, or those that you asked for yourself.",
+    response_model=Attempts,
+)
+async def list_restarts(
+    portal: Portal,
+    person: Caller,
+    *,
+    charger_id: Annotated[ChargerId | None, Query(description="Of this charger only.")] = None,
+    group_id: OfGroup = None,
+    mine: Annotated[bool, Query(description="Only those that you asked for.")] = False,
+    requested_by: Annotated[UserId | None, Query(description="Only those that this person asked for.")] = None,
+    state: InState = None,
+    verdict: Verdicts = None,
+    since: Since = None,
+    before: Before = None,
+    after: After = "",
+    limit: Limit = 50,
+    known: KnownTag = None,
+) -> Response:
+    wanted = RestartFilter(
+        charger_id=charger_id,
+        group_id=group_id,
+        requested_by=person.user_id if mine else requested_by,
+        ended=None if state is None else state == "ended",
+        verdicts=tuple(verdict or ()),
+        since=since,
+        before=before,
+    )
+    return _tagged(await lookups.restarts(portal, person, wanted, after=after, limit=limit), known)
+
+
+@router.get(
     "/restarts/{attempt_id}",
     tags=["restarts"],
     summary="An attempt with its timeline, evidence and verdict",
-    responses=_problems(401, 404, 422),
+    response_model=Attempt,
 )
-async def get_restart(attempt_id: UUID, portal: Portal, person: Caller) -> Attempt:
-    return (await lookups.attempt(portal, person, attempt_id))[0]
+async def get_restart(attempt_id: UUID, portal: Portal, person: Caller, known: KnownTag = None) -> Response:
+    return _tagged((await lookups.attempt(portal, person, attempt_id))[0], known)
 
 
 @router.delete(
@@ -127,7 +168,27 @@ async def get_restart(attempt_id: UUID, portal: Portal, person: Caller) -> Attem
     status_code=202,
     summary="Take the request back, while nothing was sent",
     description="The answer is the attempt as it is; that it was cancelled is said by its verdict.",
-    responses=_problems(401, 403, 404, 409, 422, 503),
 )
-async def delete_restart(attempt_id: UUID, portal: Portal, person: Caller) -> Attempt:
+async def cancel_restart(attempt_id: UUID, portal: Portal, person: Caller) -> Attempt:
     return await acting.take_back(portal, person, attempt_id)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def get_openapi(request: Request, known: KnownTag = None) -> Response:
+    return _answer(request.app.state.openapi(), known, {"cache-control": "public, no-cache"})
+
+
+_PLACE_IN_FEED = re.compile(rb'"v":\d+')
+
+
+def _tagged(shown: BaseModel, known: str | None) -> Response:
+    """The answer with a tag that changes when what it says changes, not when anything else in the feed moved on."""
+    return _answer(shown.model_dump_json().encode(), known, {})
+
+
+def _answer(body: bytes, known: str | None, headers: dict[str, str]) -> Response:
+    tag = f'W/"{hashlib.blake2b(_PLACE_IN_FEED.sub(b"", body), digest_size=12).hexdigest()}"'
+    headers = {"etag": tag, **headers}
+    if known is not None and tag in {each.strip() for each in known.split(",")}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

@@ -3,27 +3,30 @@
 from collections.abc import Sequence
 
 from prometheus_client import Gauge
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.app import Service
 from chassis.consumer import subscribe_batch
+from chassis.database import fetch
 from chassis.processing import HandleBatch
 from chassis.projection import Projection
 from contracts import topics
 from contracts.envelope import Envelope, Message
 from contracts.restart import AttemptMoved
 from portal import feed
+from portal.charger_calls import ChargerCalls
 from portal.context import Context
 from portal.forward import Forwarder
+from portal.limits import Limits
 from portal.live import Hub
 from portal.projections import PROJECTIONS
 from portal.settings import PortalSettings
 from portal.tables import metadata
 from portal.web import install
 from portal.words import catalogue
+from portal.words.choosing import Spoken
 
-_ANSWERED = text("delete from accepted_requests where attempt_id = any(cast(:attempt_ids as uuid[]))")
+_ANSWERED = "delete from accepted_requests where attempt_id = any($1::uuid[])"
 
 
 def build(settings: PortalSettings | None = None) -> Service:
@@ -35,10 +38,11 @@ def build(settings: PortalSettings | None = None) -> Service:
         metadata,
         http_options={
             "max_body_bytes": settings.forward_max_bytes,
-            "openapi_url": "/api/v1/openapi.json",
+            "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,
         },
+        public=True,
     )
     context = compose(service, settings)
     for projection in PROJECTIONS.values():
@@ -46,6 +50,12 @@ def build(settings: PortalSettings | None = None) -> Service:
             subscribe_batch(service, topic, following(projection, keep=settings.feed_rows))
     streams = Gauge("portal_streams", "Live streams that are open.", registry=service.registry)
     streams.set_function(lambda: context.hub.streams)
+    calls = ChargerCalls(service.database, service.publisher, service.clock)
+    service.http.state.charger_calls = calls
+    now = service.clock.now()
+    for topic in (topics.OCPP_CALL_RESULTS, topics.OCPP_CONNECTIVITY):
+        # Every instance reads what comes from now on: the one that asked is the one that is waited at.
+        service.add_table(topic, calls.take, start_at=now)
     service.on_start(context.hub.start)
     service.on_close(context.hub.stop)
     service.on_stop(context.forwarder.close)
@@ -64,7 +74,10 @@ def compose(service: Service, settings: PortalSettings) -> Context:
         queue=settings.stream_queue,
         streams_per_person=settings.streams_per_person,
     )
-    return Context(settings, service.database, service.publisher, service.clock, hub, Forwarder(settings), words)
+    limits = Limits(settings, service.clock)
+    return Context(
+        settings, service.database, service.publisher, service.clock, hub, Forwarder(settings), Spoken(), limits
+    )
 
 
 def following(projection: Projection, *, keep: int) -> HandleBatch:
@@ -74,7 +87,7 @@ def following(projection: Projection, *, keep: int) -> HandleBatch:
         await projection.apply(session, messages, projection.live)
         answered = [message.data.attempt_id for message in messages if isinstance(message.data, AttemptMoved)]
         if answered:
-            await session.execute(_ANSWERED, {"attempt_ids": answered})
+            await fetch(session, _ANSWERED, answered)
         await feed.append(session, feed.pointers(messages), keep=keep)
 
     return handle

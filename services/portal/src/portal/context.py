@@ -10,6 +10,7 @@ from chassis.database import Database
 from contracts.envelope import Envelope, Message
 from contracts.topics import Topic
 from portal.forward import Forwarder
+from portal.limits import Limits
 from portal.live import Hub
 from portal.settings import PortalSettings
 from portal.words import Catalogue
@@ -32,6 +33,7 @@ class Context:
     hub: Hub
     forwarder: Forwarder
     words: Catalogue
+    limits: Limits
 
 
 async def _context(request: Request) -> Context:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from chassis.database import fetch
 from contracts.auth import MembershipEnded, MembershipGranted
 from contracts.billing import PlanSet
 from contracts.envelope import Envelope, Message
@@ -18,16 +19,21 @@ from contracts.restart import TERMINAL, AttemptMoved
 CHANNEL = "portal_feed"
 """PostgreSQL notifies here after each commit that added to the feed. A notification only wakes; it carries nothing."""
 
-_LOCK = text("select pg_advisory_xact_lock(hashtext('portal.feed'))")
-_APPEND = text(
-    "insert into feed (kind, charger_id, group_id, user_id, attempt_id, version) "
-    "select kind, charger_id, group_id, user_id, attempt_id, version from unnest("
-    "cast(:kinds as text[]), cast(:chargers as text[]), cast(:groups as text[]), cast(:users as text[]), "
-    "cast(:attempts as uuid[]), cast(:versions as int[])) "
-    "with ordinality as row (kind, charger_id, group_id, user_id, attempt_id, version, place) order by place"
-)
-_PRUNE = text("delete from feed where cursor <= (select max(cursor) from feed) - :keep")
-_NOTIFY = text(f"select pg_notify('{CHANNEL}', '')")
+_APPEND = f"""
+    with locked as materialized (
+        select pg_advisory_xact_lock(hashtext('portal.feed'))
+    ), added as (
+        insert into feed (kind, charger_id, group_id, user_id, attempt_id, version)
+        select kind, charger_id, group_id, user_id, attempt_id, version
+          from locked, unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::int[])
+          with ordinality as row (kind, charger_id, group_id, user_id, attempt_id, version, place)
+         order by place
+        returning cursor
+    )
+    select max(cursor) as last, pg_notify('{CHANNEL}', '') from added
+"""  # noqa: S608 a constant
+"""Cursors are drawn when the lock is held: the rows come from a join with it, and are numbered after the sort."""
+_PRUNE = "delete from feed where cursor <= $1"
 _AFTER = text(
     "select cursor, kind, charger_id, group_id, user_id, attempt_id, version from feed "
     "where cursor > :cursor and cursor <= :until order by cursor limit :limit"
@@ -97,24 +103,24 @@ async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int
     """Adds the changes at the end of the feed; the last statement of the transaction that makes them.
 
     The lock is held until the commit is visible, so cursors grow in the order in which changes can be seen, over all
-    processes; a plain sequence does not, and a reader that resumes would skip rows. `keep` rows are kept.
+    processes; a plain sequence does not, and a reader that resumes would skip rows. `keep` rows are kept, or a
+    hundredth more.
     """
     if not changes:
         return
-    await session.execute(_LOCK)
-    await session.execute(
+    (row,) = await fetch(
+        session,
         _APPEND,
-        {
-            "kinds": [change.kind.value for change in changes],
-            "chargers": [change.charger_id for change in changes],
-            "groups": [change.group_id for change in changes],
-            "users": [change.user_id for change in changes],
-            "attempts": [change.attempt_id for change in changes],
-            "versions": [change.version for change in changes],
-        },
+        [change.kind.value for change in changes],
+        [change.charger_id for change in changes],
+        [change.group_id for change in changes],
+        [change.user_id for change in changes],
+        [change.attempt_id for change in changes],
+        [change.version for change in changes],
     )
-    await session.execute(_PRUNE, {"keep": keep})
-    await session.execute(_NOTIFY)
+    last, often = row["last"], max(1, keep // 100)
+    if last // often != (last - len(changes)) // often:
+        await fetch(session, _PRUNE, last - keep)
 
 
 async def bounds(connection: AsyncConnection) -> tuple[int, int]:

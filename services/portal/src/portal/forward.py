@@ -1,5 +1,6 @@
 """Passing calls on to the services that own them: auth, billing and fleet, behind the same edge."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,9 @@ import httpx2
 from fastapi import APIRouter, Request, Response
 
 from chassis.http import Problem
+from chassis.tokens import InvalidToken
 from chassis.trace import current_traceparent
-from portal.people import token_of
+from portal.people import token_of, who_is
 from portal.settings import PortalSettings
 
 _REQUEST_HEADERS = ("accept", "content-type", "idempotency-key", "if-match", "if-none-match")
@@ -17,35 +19,39 @@ _RESPONSE_HEADERS = ("content-type", "etag", "location", "retry-after", "www-aut
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One forwarded call: which method and path, to which service, and what it does."""
+    """One forwarded call: to which service, which method and path, and the operation's name in the API.
+
+    What it takes and answers is described by the service that owns it; `forwarded.json` repeats that.
+    """
 
     service: str
     method: str
     path: str
-    about: str
-    takes_body: bool = False
+    name: str
 
 
 CALLS = (
-    Call("auth", "POST", "/api/v1/login", "Sign in with user name and password; answers an access token.", True),
-    Call("auth", "GET", "/api/v1/groups", "The groups."),
-    Call("auth", "PUT", "/api/v1/groups/{group_id}", "Define or rename a group.", True),
-    Call("auth", "GET", "/api/v1/users", "The people."),
-    Call("auth", "POST", "/api/v1/users", "Add a person; a password that was generated is shown once.", True),
-    Call("auth", "GET", "/api/v1/groups/{group_id}/members", "The members of a group."),
-    Call("auth", "PUT", "/api/v1/groups/{group_id}/members/{user_id}", "Give a person a role in a group.", True),
-    Call("auth", "DELETE", "/api/v1/groups/{group_id}/members/{user_id}", "End a membership."),
-    Call("billing", "GET", "/api/v1/plans", "The plans and their features."),
-    Call("billing", "GET", "/api/v1/groups/{group_id}/plan", "The plan of a group."),
-    Call("billing", "PUT", "/api/v1/groups/{group_id}/plan", "Set the plan of a group.", True),
-    Call("fleet", "GET", "/api/v1/models", "The charger models and what each can do."),
-    Call("fleet", "GET", "/api/v1/fleet/chargers", "All chargers, for the platform's operators."),
-    Call("fleet", "GET", "/api/v1/fleet/chargers/{charger_id}", "A charger as fleet knows it, for operators."),
-    Call("fleet", "POST", "/api/v1/chargers:import", "Add many chargers, with a result for each row.", True),
-    Call("fleet", "PUT", "/api/v1/chargers/{charger_id}", "Add or change a charger.", True),
-    Call("fleet", "DELETE", "/api/v1/chargers/{charger_id}", "Remove a charger."),
-    Call("fleet", "POST", "/api/v1/chargers/{charger_id}/credentials", "A new password, shown once.", True),
-    Call("fleet", "PUT", "/api/v1/chargers/{charger_id}/registration", "How its next boot is answered.", True),
+    Call("auth", "POST", "/api/v1/login", "sign_in"),
+    Call("auth", "GET", "/api/v1/groups", "list_groups"),
+    Call("auth", "PUT", "/api/v1/groups/{group_id}", "define_group"),
+    Call("auth", "GET", "/api/v1/users", "list_users"),
+    Call("auth", "POST", "/api/v1/users", "add_user"),
+    Call("auth", "GET", "/api/v1/groups/{group_id}/members", "list_members"),
+    Call("auth", "PUT", "/api/v1/groups/{group_id}/members/{user_id}", "grant_role"),
+    Call("auth", "DELETE", "/api/v1/groups/{group_id}/members/{user_id}", "end_membership"),
+    Call("billing", "GET", "/api/v1/plans", "list_plans"),
+    Call("billing", "GET", "/api/v1/groups/{group_id}/plan", "get_plan"),
+    Call("billing", "PUT", "/api/v1/groups/{group_id}/plan", "set_plan"),
+    Call("fleet", "GET", "/api/v1/models", "list_models"),
+    Call("fleet", "GET", "/api/v1/fleet/chargers", "list_registered_chargers"),
+    Call("fleet", "GET", "/api/v1/fleet/chargers/{charger_id}", "get_registered_charger"),
+    Call("fleet", "GET", "/api/v1/groups/{group_id}/restart-policy", "get_restart_policy"),
+    Call("fleet", "PUT", "/api/v1/groups/{group_id}/restart-policy", "set_restart_policy"),
+    Call("fleet", "POST", "/api/v1/chargers:import", "import_chargers"),
+    Call("fleet", "PUT", "/api/v1/chargers/{charger_id}", "register_charger"),
+    Call("fleet", "DELETE", "/api/v1/chargers/{charger_id}", "remove_charger"),
+    Call("fleet", "POST", "/api/v1/chargers/{charger_id}/credentials", "make_new_password"),
+    Call("fleet", "PUT", "/api/v1/chargers/{charger_id}/registration", "set_registration"),
 )
 
 
@@ -102,11 +108,13 @@ def _down(service: str, why: str) -> Problem:
     )
 
 
-async def _pass_on(call: Call, request: Request) -> Response:
+async def pass_on(call: Call, request: Request) -> Response:
+    """The answer of the service that owns the call, to the person who asks."""
     headers = {name: value for name in _REQUEST_HEADERS if (value := request.headers.get(name)) is not None}
-    token = token_of(request) if call.path != "/api/v1/login" else None
+    token = token_of(request) if call.name != "sign_in" else None
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
+        _count(request)
     path = request.scope.get("raw_path", b"").decode("ascii") or request.url.path
     target = path.partition("?")[0] + (f"?{request.url.query}" if request.url.query else "")
     answer = await request.app.state.portal.forwarder.send(
@@ -116,41 +124,24 @@ async def _pass_on(call: Call, request: Request) -> Response:
     return Response(answer.content, answer.status_code, headers=kept)
 
 
+def _count(request: Request) -> None:
+    """Counts the call for the person. A token that is none is left to the service, which says what is wrong with it."""
+    with suppress(InvalidToken):
+        person = who_is(request)
+        if person is not None:
+            request.app.state.portal.limits.request(person.user_id)
+
+
 def router() -> APIRouter:
-    """Every forwarded call as a route, described for OpenAPI."""
+    """Every forwarded call as a route."""
     routes = APIRouter()
     for call in CALLS:
-        routes.add_api_route(
-            call.path,
-            _endpoint(call),
-            methods=[call.method],
-            name=f"{call.method.lower()}{call.path.replace('/', '_')}",
-            summary=call.about,
-            tags=[call.service],
-            openapi_extra=_description(call),
-            response_class=Response,
-            responses={
-                200: {"description": f"As the {call.service} service answers.", "content": {"application/json": {}}},
-                503: {"description": f"The {call.service} service does not answer."},
-            },
-        )
+        routes.add_api_route(call.path, _endpoint(call), methods=[call.method], name=call.name, include_in_schema=False)
     return routes
 
 
 def _endpoint(call: Call) -> Any:
     async def endpoint(request: Request) -> Response:
-        return await _pass_on(call, request)
+        return await pass_on(call, request)
 
     return endpoint
-
-
-def _description(call: Call) -> dict[str, Any]:
-    parameters = [
-        {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
-        for part in call.path.split("/")
-        if part.startswith("{")
-    ]
-    described: dict[str, Any] = {"parameters": parameters}
-    if call.takes_body:
-        described["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
-    return described

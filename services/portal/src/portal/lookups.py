@@ -6,10 +6,11 @@ from chassis.http import Problem
 from chassis.tokens import Person
 from contracts.restart import RequestRestart
 from contracts.words import Role
-from portal import asking, feed, views
+from portal import asking, feed, listing, views
 from portal.context import Context
-from portal.models import Attempt, Charger, Chargers, Group, GroupOfMine, Me
-from portal.present import details, line, story
+from portal.listing import ChargerFilter, RestartFilter
+from portal.models import Attempt, Attempts, Charger, Chargers, Group, GroupOfMine, Me
+from portal.present import attempt_line, details, line, story
 from portal.story import tell_accepted
 from portal.views import MembershipRow
 from portal.words import say
@@ -38,19 +39,47 @@ async def me(context: Context, person: Person) -> Me:
     )
 
 
+ALL_CHARGERS = ChargerFilter()
+ALL_RESTARTS = RestartFilter()
+
+
 async def chargers(
-    context: Context, person: Person, *, q: str = "", after: str = "", limit: int = 200
+    context: Context, person: Person, wanted: ChargerFilter = ALL_CHARGERS, *, after: str = "", limit: int = 200
 ) -> tuple[Chargers, int]:
-    """The chargers of the person's groups, and the cursor of the feed that they were read at."""
+    """The chargers of the person's groups, and the cursor of the feed that they were read at.
+
+    Raises Problem (422) for an `after` that no page has said.
+    """
     async with views.reading(context.database) as connection:
         cursor = (await feed.bounds(connection))[1]
         mine = {row.group_id: row.role for row in await views.memberships(connection, person.user_id)}
-        rows, total = await views.chargers_of_groups(connection, list(mine), q=q.strip(), after=after, limit=limit + 1)
-        more, rows = len(rows) > limit, rows[:limit]
-        wanted = {found for row in rows for found in (row.open_attempt_id, row.last_attempt_id) if found}
-        stories = await views.attempts(connection, wanted) if wanted else {}
-    lines = [line(row, mine[row.group_id], stories, context.words, v=cursor) for row in rows]
-    return Chargers(items=lines, total=total, next=rows[-1].charger_id if more else None), cursor
+        found, following, total = await listing.chargers(connection, list(mine), wanted, after=after, limit=limit)
+        known = await views.chargers(connection, found) if found else {}
+        rows = [known[each] for each in found if each in known]
+        told = {each for row in rows for each in (row.open_attempt_id, row.last_attempt_id) if each}
+        stories = await views.attempts(connection, told) if told else {}
+    # A charger may have gone to a group of others since it was found.
+    lines = [line(row, mine[row.group_id], stories, context.words, v=cursor) for row in rows if row.group_id in mine]
+    return Chargers(items=lines, total=total, next=following), cursor
+
+
+async def restarts(
+    context: Context, person: Person, wanted: RestartFilter = ALL_RESTARTS, *, after: str = "", limit: int = 50
+) -> Attempts:
+    """The restarts of the chargers of the person's groups, the latest first.
+
+    Raises Problem (422) for an `after` that no page has said.
+    """
+    async with views.reading(context.database) as connection:
+        mine = [row.group_id for row in await views.memberships(connection, person.user_id)]
+        labels, following = await listing.restarts(connection, mine, wanted, after=after, limit=limit)
+        rows = await views.attempts(connection, labels) if labels else {}
+    items = [
+        attempt_line(rows[each], label, context.words)
+        for each, label in labels.items()
+        if each in rows and rows[each].group_id in mine
+    ]
+    return Attempts(items=items, next=following)
 
 
 async def charger(context: Context, person: Person, charger_id: str) -> Charger:

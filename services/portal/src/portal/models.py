@@ -16,6 +16,7 @@ from contracts.restart import (
     MissingLink,
     Outcome,
     RefusalReason,
+    Spread,
     Status,
     Strength,
     When,
@@ -69,13 +70,32 @@ class Me(Shape):
 
 
 class Block(Shape):
-    """One thing that stands in a restart's way: `detail` is for people, `reason` and `params` are for programs."""
+    """One thing that stands in a restart's way: `detail` is for people, `reason` and `params` are for programs.
+
+    `can_lift`: the names of those in the group who could lift it, at most ten.
+    """
 
     reason: RefusalReason
     params: dict[str, str]
     detail: str
     lifted_by: LiftedBy
     says: Says
+    can_lift: list[str] = Field(default_factory=list)
+
+
+class Usual(Shape):
+    """How long a restart usually takes, in seconds, learned from `samples` of them.
+
+    Attributes:
+        basis: `firmware`: of the same model and firmware; `model`: of the model with any firmware.
+        drop: from the Reset until the charger is gone.
+        away: from there until it is back with its connectors.
+    """
+
+    samples: int
+    basis: Literal["firmware", "model"]
+    drop: Spread | None
+    away: Spread | None
 
 
 class Interrupted(Shape):
@@ -97,6 +117,7 @@ class Restart(Shape):
         available: nothing stands in the way of `{"when": "now"}`.
         possible: what could be asked for; `now_interrupting_charging` is `now` with `interrupt_charging`.
         attempt_id: the attempt under way.
+        expected: how long one of this model usually takes.
     """
 
     available: bool
@@ -104,6 +125,7 @@ class Restart(Shape):
     possible: list[Way]
     interrupts: list[Interrupted]
     attempt_id: UUID | None
+    expected: Usual | None = None
 
 
 class ChargerState(StrEnum):
@@ -214,6 +236,7 @@ class Attempt(Shape):
     verdict: VerdictView | None
     earlier_verdicts: list[VerdictView]
     cancellable: bool
+    expected: Usual | None = None
     already_restarting: bool = False
 
 
@@ -254,4 +277,38 @@ class Chargers(Shape):
 
     items: list[ChargerLine]
     total: int
+    next: str | None
+
+
+class AttemptLine(Shape):
+    """An attempt as lists show it; the whole of it is at `/api/v1/restarts/{attempt_id}`.
+
+    Attributes:
+        label: of the charger, where it still exists.
+    """
+
+    attempt_id: UUID
+    charger_id: str
+    label: str | None
+    group_id: str | None
+    v: int
+    status: Status
+    ended: bool
+    step: str
+    when: When
+    type: Strength
+    note: str | None
+    requested_by: Member
+    requested_at: datetime
+    moved_at: datetime
+    elapsed_ms: int
+    existing_attempt_id: UUID | None
+    verdict: VerdictView | None
+    cancellable: bool
+
+
+class Attempts(Shape):
+    """A page of attempts, the latest first. `next` goes into `after` for the following page."""
+
+    items: list[AttemptLine]
     next: str | None

@@ -1,44 +1,87 @@
-"""The pages: the list of chargers, a charger, the restart form for browsers without a script, and the black box."""
+"""The pages about chargers: the list, a charger, the restart form for browsers without a script, and /embed."""
 
 from typing import Annotated
-from uuid import UUID, uuid4
+from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
-import orjson
-from fastapi import APIRouter, Depends, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from chassis.http import Problem
 from chassis.tokens import Person
 from contracts.restart import Strength, When
 from portal import acting, asking, lookups, views
-from portal.api import NO_NUL, ChargerIdInPath
+from portal.api import NO_NUL, After, ChargerIdInPath
 from portal.asking import RestartRequest
 from portal.context import Portal
-from portal.models import Charger
+from portal.listing import ChargerFilter, ChargerSort, RestartFilter
+from portal.models import Charger, ChargerState
+from portal.people import refuse_cross_site
 from portal.rendering import page
-from portal.sessions import page_person
-from portal.words import say
+from portal.sessions import own_path, page_person
+from portal.words import LANGUAGES, say
+from portal.words.choosing import COOKIE as LANGUAGE_COOKIE
 
 router = APIRouter(include_in_schema=False)
 
 PagePerson = Annotated[Person, Depends(page_person)]
+Chosen = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
+"""A filter of a form, which sends an empty text where nothing is chosen."""
+PAGE_ROWS = 50
+LAST_RESTARTS = 10
+_YEAR_S = 365 * 24 * 3600
 
 
 @router.get("/chargers")
 async def show_chargers(
     portal: Portal,
     person: PagePerson,
-    q: Annotated[str, Query(max_length=200, pattern=NO_NUL)] = "",
-    after: Annotated[str, Query(max_length=48, pattern=NO_NUL)] = "",
+    *,
+    q: Chosen = "",
+    group: Chosen = "",
+    state: Chosen = "",
+    model: Chosen = "",
+    attention: Chosen = "",
+    sort: Chosen = ChargerSort.ATTENTION,
+    after: After = "",
 ) -> Response:
-    found, cursor = await lookups.chargers(portal, person, q=q, after=after)
-    return page("chargers.html", person=person, cursor=cursor, found=found, q=q)
+    wanted = ChargerFilter(
+        q=q,
+        group_id=group or None,
+        model=model or None,
+        states=(ChargerState(state),) if state in set(ChargerState) else (),
+        attention=True if attention else None,
+        sort=ChargerSort(sort) if sort in set(ChargerSort) else ChargerSort.ATTENTION,
+    )
+    found, cursor = await lookups.chargers(portal, person, wanted, after=after, limit=PAGE_ROWS)
+    async with views.reading(portal.database) as connection:
+        groups = await views.memberships(connection, person.user_id)
+        models = await views.models(connection, [each.group_id for each in groups])
+    asked = {"q": q, "group": group, "state": state, "model": model, "attention": attention}
+    asked = {name: value for name, value in asked.items() if value}
+    ordered = asked | ({"sort": wanted.sort.value} if wanted.sort is not ChargerSort.ATTENTION else {})
+    return page(
+        "chargers.html",
+        person=person,
+        cursor=cursor,
+        found=found,
+        groups=groups,
+        models=models,
+        states=list(ChargerState),
+        sorts=list(ChargerSort),
+        wanted=wanted,
+        filtered=bool(asked),
+        moves=bool(wanted.states) or wanted.attention is not None or wanted.sort is ChargerSort.ATTENTION,
+        first=_address("/chargers", ordered) if after else None,
+        following=_address("/chargers", ordered | {"after": found.next}) if found.next else None,
+    )
 
 
 @router.get("/chargers/{charger_id}")
 async def show_charger(charger_id: ChargerIdInPath, portal: Portal, person: PagePerson) -> Response:
     charger = await lookups.charger(portal, person, charger_id)
-    return page("charger.html", person=person, cursor=charger.v, charger=charger)
+    history = await lookups.restarts(portal, person, RestartFilter(charger_id=charger_id), limit=LAST_RESTARTS)
+    return page("charger.html", person=person, cursor=charger.v, charger=charger, history=history)
 
 
 @router.get("/chargers/{charger_id}/restart")
@@ -70,37 +113,28 @@ async def post_restart_form(
     return RedirectResponse(f"/restarts/{attempt.attempt_id}", 303)
 
 
-@router.get("/restarts/{attempt_id}")
-async def show_attempt(attempt_id: UUID, portal: Portal, person: PagePerson) -> Response:
-    cursor = portal.hub.position
-    attempt, _ = await lookups.attempt(portal, person, attempt_id)
-    async with views.reading(portal.database) as connection:
-        row = (await views.attempts(connection, [attempt_id])).get(attempt_id)
-        charger = (await views.chargers(connection, [attempt.charger_id])).get(attempt.charger_id)
-    moves = [
-        {
-            "version": move.version,
-            "status": move.status.value,
-            "moved_at": move.moved_at,
-            "raw": orjson.dumps(move.model_dump(mode="json"), option=orjson.OPT_INDENT_2).decode(),
-        }
-        for move in (row.moves if row else ())
-    ]
-    return page(
-        "attempt.html",
-        person=person,
-        cursor=cursor,
-        attempt=attempt,
-        moves=moves,
-        label=charger.label if charger else attempt.charger_id,
-        charger_known=charger is not None,
-    )
+@router.get("/embed")
+async def show_embed(portal: Portal, person: PagePerson, request: Request, charger: Chosen = "") -> Response:
+    found, cursor = await lookups.chargers(portal, person, limit=PAGE_ROWS)
+    known = [each.charger_id for each in found.items]
+    sample = charger if charger in known else (known[0] if known else None)
+    base = str(request.base_url).rstrip("/")
+    return page("embed.html", person=person, cursor=cursor, chargers=found.items, sample=sample, base=base)
 
 
-@router.post("/restarts/{attempt_id}/cancel")
-async def cancel_attempt(attempt_id: UUID, portal: Portal, person: PagePerson) -> Response:
-    await acting.take_back(portal, person, attempt_id)
-    return RedirectResponse(f"/restarts/{attempt_id}", 303)
+@router.post("/language")
+async def choose_language(request: Request, portal: Portal, language: Annotated[str, Form(max_length=20)]) -> Response:
+    refuse_cross_site(request)
+    came_from = urlsplit(request.headers.get("referer", ""))
+    response = RedirectResponse(own_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")), 303)
+    if language in LANGUAGES:
+        secure = portal.settings.secure_cookie
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_S, path="/", samesite="lax", secure=secure)
+    return response
+
+
+def _address(path: str, query: dict[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _form(

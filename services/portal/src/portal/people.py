@@ -7,7 +7,8 @@ from fastapi import Depends, Request
 
 from chassis.http import Problem
 from chassis.tokens import InvalidToken, KeyRing, Person
-from portal.words import catalogue, say
+from portal.words import say
+from portal.words.choosing import spoken
 
 COOKIE = "comeback_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,7 +42,7 @@ def refuse_cross_site(request: Request) -> None:
         origin = request.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc == request.headers.get("host"):
             return
-    raise Problem(403, catalogue().text(say("sys.cross_site")))
+    raise Problem(403, spoken().text(say("sys.cross_site")))
 
 
 def who_is(request: Request) -> Person | None:
@@ -54,7 +55,7 @@ def who_is(request: Request) -> Person | None:
 
 
 async def caller(request: Request) -> Person:
-    """FastAPI dependency: who is asking. Answers 401 when nobody that we know."""
+    """FastAPI dependency: who is asking. Answers 401 when nobody that we know, 429 when they ask too much."""
     try:
         person = who_is(request)
     except InvalidToken as error:
@@ -65,6 +66,7 @@ async def caller(request: Request) -> Person:
             "Sign in first: this call needs an access token as `Authorization: Bearer …`, or the page's session",
             headers={"www-authenticate": "Bearer"},
         )
+    request.app.state.portal.limits.request(person.user_id)
     return person
 
 

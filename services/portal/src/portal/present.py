@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from contracts.availability import Situation, blocked_by
 from contracts.ocpp import ConnectorState
-from contracts.restart import Outcome, Refusal, RefusalReason, Status, When
+from contracts.restart import AttemptMoved, Outcome, Refusal, RefusalReason, Status, When
 from contracts.words import Role
 from portal.models import (
     Attempt,
+    AttemptLine,
     Block,
     Charger,
     ChargerLine,
@@ -18,12 +20,18 @@ from portal.models import (
     Group,
     Interrupted,
     Restart,
+    VerdictView,
     Way,
 )
-from portal.story import explain, tell
+from portal.story import explain, last_word, tell, usual
 from portal.views import AttemptRow, ChargerRow, ConnectorRow, TransactionRow
 from portal.words import Catalogue
 
+_LIFTERS = {
+    "super_administrator": frozenset({Role.SUPER_ADMINISTRATOR}),
+    "group_administrators": frozenset({Role.SUPER_ADMINISTRATOR, Role.ADMINISTRATOR}),
+}
+"""Who, by the refusal's word, could lift it."""
 _WAITING = frozenset({Status.QUEUED, Status.AWAITING_IDLE})
 
 Stories = Mapping[UUID, AttemptRow]
@@ -35,13 +43,22 @@ def story(row: AttemptRow, words: Catalogue) -> Attempt:
     return tell(row.moves, words, name=row.requester, group=row.group_name)
 
 
+def attempt_line(row: AttemptRow, label: str | None, words: Catalogue) -> AttemptLine:
+    """An attempt as lists show it; `label` is its charger's."""
+    told = story(row, words)
+    shared = {name: getattr(told, name) for name in AttemptLine.model_fields if name != "label"}
+    return AttemptLine(label=label, **shared)
+
+
 def line(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, v: int) -> ChargerLine:
-    """The charger for a member of its group; `v` is the cursor of the feed that it was read at."""
-    open_attempt, last_attempt = (
-        _story(row.open_attempt_id, stories, words),
-        _story(row.last_attempt_id, stories, words),
-    )
-    return _line(row, role, open_attempt, last_attempt, words, v=v)
+    """The charger for a member of its group; `v` is the cursor of the feed that it was read at.
+
+    Whole stories are not told for it: a list has many lines, and each shows no more than how its last attempt ended.
+    """
+    under_way = stories.get(row.open_attempt_id) if row.open_attempt_id else None
+    last = stories.get(row.last_attempt_id) if row.last_attempt_id else None
+    verdict = last_word(last.moves, words) if last else None
+    return _line(row, role, under_way.moves[-1] if under_way else None, verdict, words, v=v)
 
 
 def details(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, v: int) -> Charger:
@@ -51,7 +68,7 @@ def details(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, 
         _story(row.last_attempt_id, stories, words),
     )
     return Charger(
-        **dict(_line(row, role, open_attempt, last_attempt, words, v=v)),
+        **dict(line(row, role, stories, words, v=v)),
         vendor=row.vendor,
         firmware=row.firmware,
         serial=row.serial,
@@ -67,9 +84,9 @@ def details(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, 
 
 
 def _line(
-    row: ChargerRow, role: Role, open_attempt: Attempt | None, last: Attempt | None, words: Catalogue, *, v: int
+    row: ChargerRow, role: Role, under_way: AttemptMoved | None, last: VerdictView | None, words: Catalogue, *, v: int
 ) -> ChargerLine:
-    state, since = _state(row, open_attempt, last)
+    state, since = _state(row, under_way, last)
     return ChargerLine(
         charger_id=row.charger_id,
         v=v,
@@ -80,12 +97,12 @@ def _line(
         state=state,
         since=since,
         online=bool(row.online),
-        restart=_restart(row, role, open_attempt, words),
-        last_verdict=last.verdict if last else None,
+        restart=_restart(row, role, under_way, words),
+        last_verdict=last,
     )
 
 
-def _restart(row: ChargerRow, role: Role, open_attempt: Attempt | None, words: Catalogue) -> Restart:
+def _restart(row: ChargerRow, role: Role, under_way: AttemptMoved | None, words: Catalogue) -> Restart:
     situation = Situation(
         role=role,
         plan=row.plan,
@@ -110,34 +127,38 @@ def _restart(row: ChargerRow, role: Role, open_attempt: Attempt | None, words: C
         ways.append("online")
     return Restart(
         available=not blocks,
-        blocked_by=[_block(block, row, open_attempt, words) for block in blocks],
+        blocked_by=[_block(block, row, under_way, words) for block in blocks],
         possible=ways,
         interrupts=[_transaction(each) for each in row.transactions],
         attempt_id=row.open_attempt_id,
+        expected=usual(row.expected),
     )
 
 
-def _block(refusal: Refusal, row: ChargerRow, open_attempt: Attempt | None, words: Catalogue) -> Block:
-    facts: dict[str, object] = {}
+def _block(refusal: Refusal, row: ChargerRow, under_way: AttemptMoved | None, words: Catalogue) -> Block:
+    facts: dict[str, Any] = {}
     match refusal.reason:
         case RefusalReason.CHARGING:
             facts["since"] = min((each.started_at for each in row.transactions if each.started_at), default=None)
         case RefusalReason.UPDATING_FIRMWARE:
             facts["since"] = row.updating_since
-        case RefusalReason.ALREADY_RESTARTING if open_attempt is not None:
-            facts["requested_at"] = open_attempt.requested_at
+        case RefusalReason.ALREADY_RESTARTING if under_way is not None:
+            facts["requested_at"] = under_way.requested_at
         case _:
             pass
-    return explain(refusal, words, group=row.group_name, model=row.model, **facts)
+    names = [leader.name for leader in row.leaders if leader.role in _LIFTERS.get(refusal.lifted_by, ())]
+    return explain(refusal, words, group=row.group_name, model=row.model, names=names, **facts)
 
 
-def _state(row: ChargerRow, open_attempt: Attempt | None, last: Attempt | None) -> tuple[ChargerState, datetime | None]:
-    if open_attempt is not None and open_attempt.status not in _WAITING:
-        return ChargerState.RESTARTING, open_attempt.requested_at
+def _state(
+    row: ChargerRow, under_way: AttemptMoved | None, last: VerdictView | None
+) -> tuple[ChargerState, datetime | None]:
+    if under_way is not None and under_way.status not in _WAITING:
+        return ChargerState.RESTARTING, under_way.requested_at
     if row.online is None:
         return ChargerState.NEVER_CONNECTED, None
     if not row.online:
-        lost = last is not None and last.verdict is not None and last.verdict.verdict is Outcome.LOST
+        lost = last is not None and last.verdict is Outcome.LOST
         return ChargerState.LOST if lost else ChargerState.OFFLINE, row.since
     if row.updating:
         return ChargerState.UPDATING_FIRMWARE, row.updating_since

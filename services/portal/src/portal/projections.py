@@ -20,7 +20,7 @@ from contracts.ocpp import (
     TransactionStarted,
     TransactionUpdated,
 )
-from contracts.restart import TERMINAL, AttemptMoved
+from contracts.restart import TERMINAL, AttemptMoved, DurationsLearned
 from portal import tables
 from portal.rows import Change, Delete, Guard, Put, write
 
@@ -155,6 +155,14 @@ def project_attempts(message: Envelope[Message]) -> Iterator[Change]:
     yield Put("attempt_moves", {"attempt_id": move.attempt_id, "version": move.version}, whole, Guard.FIRST)
 
 
+def project_durations(message: Envelope[Message]) -> Iterator[Change]:
+    """restart.durations.v1: the greatest version stands."""
+    if isinstance(message.data, DurationsLearned):
+        said = message.data
+        values = {"expected": said.expected.model_dump(mode="json"), "version": said.version}
+        yield Put("durations", {"model": said.model, "firmware": said.firmware or ""}, values, Guard.VERSION)
+
+
 def _transaction(said: TransactionStarted | TransactionUpdated | TransactionEnded) -> dict[str, str]:
     return {"charger_id": said.charger_id, "transaction_id": said.transaction_id}
 
@@ -189,6 +197,7 @@ _ALL = (
         (tables.attempts, tables.attempt_moves),
         _applying(project_attempts),
     ),
+    Projection("durations", (topics.RESTART_DURATIONS,), (tables.durations,), _applying(project_durations)),
 )
 PROJECTIONS = {projection.name: projection for projection in _ALL}
 """Every read view of the portal, by name."""

@@ -15,8 +15,15 @@ from chassis.tokens import Person
 from contracts.restart import Confidence, Outcome
 from portal.assets import BUILD, TEMPLATES
 from portal.models import Charger, ChargerState, Says, VerdictView
-from portal.words import Catalogue, Saying, catalogue, say, span
+from portal.words import LANGUAGES, Saying, catalogue, say, span
+from portal.words.choosing import spoken
 
+MODULES = (
+    "charger-restart.js",
+    *("announcer.js", "clock.js", "dom.js", "hub.js", "icons.js", "live.js", "portal-api.js", "render.js"),
+    *("restart-dialog.js", "sse.js", "story.js", "stream.js", "styles.js", "words.js"),
+)
+"""What the page's script asks for, told to the browser beforehand, so that it asks for all of it at once."""
 TONES = {
     ChargerState.AVAILABLE: "ok",
     ChargerState.CONNECTED: "ok",
@@ -75,6 +82,11 @@ def first_way(charger: Charger) -> str:
     return "now"
 
 
+def word(value: str, kind: str) -> str:
+    """The word for a value of a closed vocabulary."""
+    return spoken().word(kind, value)
+
+
 def data(shown: BaseModel) -> Markup:
     """What the page's script starts from, as the text of a `<script type="application/json">`, which it can't leave."""
     return Markup(shown.model_dump_json().replace("<", "\\u003c"))  # noqa: S704 no markup is left in it
@@ -84,24 +96,24 @@ def _path(value: str) -> str:
     return quote(value, safe="")
 
 
-def _environment(words: Catalogue) -> Environment:
+def _environment() -> Environment:
     def says(saying: Says) -> Markup:
-        return words.html(Saying(saying.code, saying.params))
+        return spoken().html(Saying(saying.code, saying.params))
 
     def t(code: str, /, **params: object) -> Markup:
-        return words.html(say(code, **params))
+        return spoken().html(say(code, **params))
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals.update(t=t, says=says, build=BUILD, language=words.language)
-    environment.filters.update(
-        tone=tone, band=band, glyph=glyph, elapsed=elapsed, iso=iso, utc=utc, path=_path, first_way=first_way, data=data
-    )
+    names = {language: catalogue(language).word("language", "name") for language in LANGUAGES}
+    environment.globals.update(t=t, says=says, build=BUILD, languages=names, modules=MODULES, section="")
+    filters = (tone, band, glyph, elapsed, iso, utc, first_way, data, word, zip)
+    environment.filters.update({each.__name__: each for each in filters}, path=_path)
     return environment
 
 
-_ENVIRONMENT = _environment(catalogue())
+_ENVIRONMENT = _environment()
 
 
 def page(
@@ -114,8 +126,9 @@ def page(
     **values: Any,
 ) -> HTMLResponse:
     """A page. `cursor`: up to where it knows the feed; a page without one does not go live."""
-    html = _ENVIRONMENT.get_template(template).render(person=person, cursor=cursor, **values)
-    return HTMLResponse(html, status, headers=dict(headers or {}))
+    language = spoken().language
+    html = _ENVIRONMENT.get_template(template).render(person=person, cursor=cursor, language=language, **values)
+    return HTMLResponse(html, status, headers={"content-language": language, **(headers or {})})
 
 
 def wants_html(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -67,10 +68,10 @@ async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables
         first = alike[0]
         table = tables[first.table]
         if isinstance(first, Put):
-            await session.execute(_put(table, first), rows)
+            await session.execute(_put(table, first.guard, tuple(first.key), tuple(first.values)), rows)
         else:
             parameters = [{f"key_{name}": value for name, value in row.items()} for row in rows]
-            await (await session.connection()).execute(_delete(table, first), parameters)
+            await (await session.connection()).execute(_delete(table, tuple(first.key)), parameters)
 
 
 def _shape(change: Change) -> tuple[object, ...]:
@@ -79,16 +80,18 @@ def _shape(change: Change) -> tuple[object, ...]:
     return change.table, Delete
 
 
-def _put(table: Table, change: Put) -> Insert:
+@lru_cache(maxsize=256)
+def _put(table: Table, guard: Guard, key: tuple[str, ...], values: tuple[str, ...]) -> Insert:
     statement = insert(table)
-    if change.guard is Guard.FIRST:
-        return statement.on_conflict_do_nothing(index_elements=list(change.key))
+    if guard is Guard.FIRST:
+        return statement.on_conflict_do_nothing(index_elements=key)
     return statement.on_conflict_do_update(
-        index_elements=list(change.key),
-        set_={name: statement.excluded[name] for name in change.values},
-        where=_GUARDS[change.guard](table.c, statement.excluded),
+        index_elements=key,
+        set_={name: statement.excluded[name] for name in values},
+        where=_GUARDS[guard](table.c, statement.excluded),
     )
 
 
-def _delete(table: Table, change: Delete) -> SqlDelete:
-    return delete(table).where(*(table.c[name] == bindparam(f"key_{name}") for name in change.key))
+@lru_cache(maxsize=256)
+def _delete(table: Table, key: tuple[str, ...]) -> SqlDelete:
+    return delete(table).where(*(table.c[name] == bindparam(f"key_{name}") for name in key))

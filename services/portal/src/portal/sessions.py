@@ -36,6 +36,7 @@ async def page_person(request: Request) -> Person:
         raise SignIn from error
     if person is None:
         raise SignIn
+    request.app.state.portal.limits.request(person.user_id)
     return person
 
 

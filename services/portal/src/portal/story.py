@@ -9,18 +9,22 @@ from contracts.restart import (
     Cause,
     Confidence,
     Evidence,
+    Expected,
     Health,
     MissingLink,
     Outcome,
     Refusal,
+    RefusalReason,
     RequestRestart,
     Status,
     Step,
     Verdict,
 )
-from portal.models import Attempt, Block, EvidenceItem, Mark, Member, Says, TimelineStep, VerdictView
+from portal.models import Attempt, Block, EvidenceItem, Mark, Member, Says, TimelineStep, Usual, VerdictView
 from portal.words import Catalogue, Saying, say
 
+_OF_ANOTHER = frozenset({RefusalReason.ROLE, RefusalReason.NOT_A_MEMBER, RefusalReason.ALREADY_RESTARTING})
+"""Refusals that read otherwise in a record, which is not only read by who asked."""
 _NOTHING_SENT = frozenset({Status.REFUSED, Status.EXPIRED, Status.CANCELLED})
 
 
@@ -57,13 +61,24 @@ def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = 
         deadline=None if ended else last.deadline,
         expires_at=last.expires_at,
         timeline=list(_timeline(moves)),
-        refusals=[explain(refusal, words, group=group, model=last.model or "") for refusal in last.refusals],
+        refusals=[
+            explain(refusal, words, recorded=True, group=group, model=last.model or "") for refusal in last.refusals
+        ],
         existing_attempt_id=last.existing_attempt_id,
         evidence=[_evidence(item, words) for move in moves for item in move.new_evidence],
         verdict=current,
         earlier_verdicts=verdicts,
         cancellable=not ended and Step.SENT not in last.steps,
+        expected=usual(next((move.expected for move in reversed(moves) if move.expected is not None), None)),
     )
+
+
+def last_word(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView | None:
+    """The verdict after the last of the moves, as `tell` has it; None while there is none."""
+    if moves[-1].verdict is None:
+        return None
+    said = max(place for place in range(len(moves)) if _is_news(moves, place))
+    return _verdict(moves[: said + 1], words)
 
 
 def tell_accepted(request: RequestRestart, group_id: str | None, *, name: str | None = None) -> Attempt:
@@ -97,12 +112,35 @@ def tell_accepted(request: RequestRestart, group_id: str | None, *, name: str | 
     )
 
 
-def explain(refusal: Refusal, words: Catalogue, *, group: str = "", model: str = "", **facts: object) -> Block:
-    """What stands in the way, with the facts that its sentence needs and the sentence."""
+def usual(expected: Expected | None) -> Usual | None:
+    """What is known of how long it takes; None without enough restarts to say anything."""
+    if expected is None or (expected.drop is None and expected.away is None):
+        return None
+    return Usual(samples=expected.samples, basis=expected.basis, drop=expected.drop, away=expected.away)
+
+
+def explain(
+    refusal: Refusal,
+    words: Catalogue,
+    *,
+    group: str = "",
+    model: str = "",
+    names: Sequence[str] = (),
+    recorded: bool = False,
+    **facts: object,
+) -> Block:
+    """What stands in the way, with the facts that its sentence needs and the sentence.
+
+    `names` are those who could lift it. `recorded`: it is told of a request of the past, to whoever reads it, who need
+    not be who asked.
+    """
+    facts["names"] = ", ".join(names)
     params = {"group": group, "model": model} | refusal.params | {k: v for k, v in facts.items() if v is not None}
     code = f"block.{refusal.reason.value}"
     if refusal.reason.value == "plan" and not params.get("plan"):
         code = "block.no_plan"
+    if recorded and refusal.reason in _OF_ANOTHER:
+        code += ".recorded"
     saying = say(code, **params)
     return Block(
         reason=refusal.reason,
@@ -110,6 +148,7 @@ def explain(refusal: Refusal, words: Catalogue, *, group: str = "", model: str =
         detail=words.text(saying),
         lifted_by=refusal.lifted_by,
         says=_says(saying),
+        can_lift=list(names),
     )
 
 
@@ -201,7 +240,8 @@ def _last_step(move: AttemptMoved) -> str:
 
 
 def _evidence(item: Evidence, words: Catalogue) -> EvidenceItem:
-    saying = say(f"e.{item.kind.value}", **item.params)
+    heard = ".heard" if "heard_at" in item.params else ""
+    saying = say(f"e.{item.kind.value}{heard}", **item.params)
     return EvidenceItem(
         kind=item.kind,
         event_id=item.event_id,
@@ -263,7 +303,10 @@ def _sentences(verdict: Verdict, moves: Sequence[AttemptMoved]) -> Iterable[Sayi
             yield _not_restarted(verdict, facts, answered=Step.ACCEPTED in steps)
         case Outcome.LOST:
             gone = steps.get(Step.GONE)
-            yield say("v.lost", gone=gone, after=_seconds(gone, move.moved_at))
+            if "unheard_since" in verdict.params:
+                yield say("v.lost.unheard")
+            else:
+                yield say("v.lost", gone=gone, after=_seconds(gone, move.moved_at))
         case Outcome.REFUSED:
             yield say("v.refused")
         case Outcome.EXPIRED:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -96,12 +97,10 @@ def _open(portal: Context, person: Person, attempt_id: UUID | None, resume: int 
     )
 
 
-async def _events(
-    portal: Context, person: Person, attempt_id: UUID | None, resume: int | None
-) -> AsyncIterator[ServerSentEvent]:
+async def _events(portal: Context, person: Person, attempt_id: UUID | None, resume: int | None) -> AsyncIterator[bytes]:
     subscriber = portal.hub.subscribe(person, attempt_id)
     try:
-        yield ServerSentEvent(comment="open", retry=RETRY_MS)
+        yield ServerSentEvent(comment="open", retry=RETRY_MS).encode()
         missed = await portal.hub.replay(subscriber, resume) if resume is not None else []
         cursor = max(subscriber.position, subscriber.after)
         settings = portal.settings
@@ -134,8 +133,11 @@ async def _next(portal: Context, subscriber: Subscriber) -> Event | None:
         return await subscriber.queue.get()
 
 
-def _sse(item: Event) -> ServerSentEvent:
-    return ServerSentEvent(data=item.data, event=item.name, id=None if item.cursor is None else str(item.cursor))
+@lru_cache(maxsize=1024)
+def _sse(item: Event) -> bytes:
+    """The event as it goes over the wire; made once, however many streams it is told on."""
+    event_id = None if item.cursor is None else str(item.cursor)
+    return ServerSentEvent(data=item.data, event=item.name, id=event_id).encode()
 
 
 def _now(portal: Context) -> str:

@@ -151,6 +151,7 @@ attempts = Table(
 )
 Index(None, attempts.c.charger_id, attempts.c.requested_at)
 Index("ix_attempts_open", attempts.c.charger_id, postgresql_where=~attempts.c.ended)
+Index(None, attempts.c.group_id, attempts.c.requested_at)
 
 attempt_moves = Table(
     "attempt_moves",
@@ -161,6 +162,16 @@ attempt_moves = Table(
     Column("event_id", Uuid, nullable=False),
     Column("move", JSONB, nullable=False),
     comment="Every move of every attempt, whole: the black box.",
+)
+
+durations = Table(
+    "durations",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("firmware", Text, primary_key=True),
+    Column("expected", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+    comment="How long restarts of a model usually take; firmware '' is all of its firmware together.",
 )
 
 # --- the portal's own -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from contracts.restart import AttemptMoved
+from contracts.restart import AttemptMoved, Expected
 from contracts.words import Role
 
 
@@ -61,6 +61,14 @@ class TransactionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Leader:
+    """Someone who may restart the group's chargers."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class ChargerRow:
     """Everything known of one charger, except its attempts' stories."""
 
@@ -87,6 +95,8 @@ class ChargerRow:
     transactions: tuple[TransactionRow, ...]
     open_attempt_id: UUID | None
     last_attempt_id: UUID | None
+    leaders: tuple[Leader, ...]
+    expected: Expected | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +130,18 @@ _CHARGERS = """
         (select a.attempt_id from attempts a where a.charger_id = c.charger_id and not a.ended
             order by a.requested_at desc limit 1),
         (select a.attempt_id from attempts a where a.charger_id = c.charger_id and a.ended and a.answered_by is null
-            order by a.requested_at desc limit 1)
+            order by a.requested_at desc limit 1),
+        (select jsonb_agg(jsonb_build_array(l.name, l.role)) from (select name, role from memberships
+            where group_id = c.group_id and role in ('super_administrator', 'administrator')
+            order by role desc, name limit 10) l)::text,
+        (select d.expected from durations d where d.model = c.model and d.firmware in (coalesce(b.firmware, ''), '')
+            order by d.firmware desc limit 1)::text
     from chargers c
         left join groups g using (group_id) left join plans p using (group_id)
         left join connectivity k using (charger_id) left join boots b using (charger_id)
         left join firmware_updates f using (charger_id)
 """
 _CHARGERS_BY_ID = text(_CHARGERS + " where c.charger_id = any(cast(:charger_ids as text[]))")
-_MATCHING = """
-    c.group_id = any(cast(:group_ids as text[])) and (
-        :q = '' or strpos(lower(concat_ws(' ', c.label, c.charger_id, c.model, c.site, g.name)), lower(:q)) > 0)
-"""
-_CHARGERS_OF_GROUPS = text(f"""
-    {_CHARGERS} where {_MATCHING} and (:after = '' or (lower(c.label), c.charger_id) >
-        (select lower(label), charger_id from chargers where charger_id = :after))
-    order by lower(c.label), c.charger_id limit :limit
-""")  # noqa: S608 built of constants; what people type is a parameter
-_COUNT = text(f"select count(*) from chargers c left join groups g using (group_id) where {_MATCHING}")  # noqa: S608
 _ROLE = text("""
     select m.role, c.group_id from chargers c join memberships m using (group_id)
     where c.charger_id = :charger_id and m.user_id = :user_id
@@ -155,10 +160,34 @@ _MOVES = text("""
         left join memberships m on m.group_id = coalesce(c.group_id, a.group_id) and m.user_id = a.requested_by
     where a.attempt_id = any(cast(:attempt_ids as uuid[])) order by a.attempt_id, v.version
 """)
+_MEMBERS = text("select user_id, name, role from memberships where group_id = :group_id order by name, user_id")
+_MODELS = text("""
+    select distinct model from chargers where group_id = any(cast(:group_ids as text[])) order by model limit 500
+""")
 _ROLES = text("""
     select group_id, user_id, role from memberships
     where group_id = any(cast(:group_ids as text[])) and user_id = any(cast(:user_ids as text[]))
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member of a group."""
+
+    user_id: str
+    name: str
+    role: Role
+
+
+async def members(connection: AsyncConnection, group_id: str) -> list[MemberRow]:
+    """The members of a group, by name."""
+    rows = await connection.execute(_MEMBERS, {"group_id": group_id})
+    return [MemberRow(row[0], row[1], Role(row[2])) for row in rows]
+
+
+async def models(connection: AsyncConnection, group_ids: Sequence[str]) -> list[str]:
+    """The models of the groups' chargers, in order."""
+    return list((await connection.execute(_MODELS, {"group_ids": list(group_ids)})).scalars())
 
 
 async def memberships(connection: AsyncConnection, user_id: str) -> list[MembershipRow]:
@@ -171,18 +200,6 @@ async def chargers(connection: AsyncConnection, charger_ids: Iterable[str]) -> d
     """The chargers with these ids, as far as they exist."""
     rows = await connection.execute(_CHARGERS_BY_ID, {"charger_ids": list(charger_ids)})
     return {row[0]: _charger(row) for row in rows}
-
-
-async def chargers_of_groups(
-    connection: AsyncConnection, group_ids: Sequence[str], *, q: str = "", after: str = "", limit: int
-) -> tuple[list[ChargerRow], int]:
-    """The groups' chargers whose words contain `q`, by label, at most `limit`, behind the charger `after`; and how
-    many there are without that limit.
-    """
-    matching = {"group_ids": list(group_ids), "q": q}
-    rows = (await connection.execute(_CHARGERS_OF_GROUPS, matching | {"after": after, "limit": limit})).all()
-    total = (await connection.execute(_COUNT, matching)).scalar_one()
-    return [_charger(row) for row in rows], total
 
 
 async def role_for(connection: AsyncConnection, charger_id: str, user_id: str) -> Role | None:
@@ -238,5 +255,7 @@ def _charger(row: Any) -> ChargerRow:
         )
         for item in orjson.loads(row[20] or b"[]")
     )
-    known = (*row[:7], frozenset(row[7]), row[8], frozenset(row[9]), *row[10:19], connectors, transactions, *row[21:])
-    return ChargerRow(*known)
+    leaders = tuple(Leader(name, Role(role)) for name, role in orjson.loads(row[23] or b"[]"))
+    expected = Expected.model_validate_json(row[24]) if row[24] else None
+    known: tuple[Any, ...] = (*row[:7], frozenset(row[7]), row[8], frozenset(row[9]), *row[10:19])
+    return ChargerRow(*known, *(connectors, transactions, *row[21:23], leaders, expected))

@@ -1,39 +1,15 @@
 // Draws what templates/_parts.html draws, when it changes: the same elements, classes and words.
 
-import { elapsed, now, say, time } from "./words.js";
+import { now } from "./clock.js";
+import { icon, make } from "./dom.js";
+import { elapsed } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const TONES = { available: "ok", connected: "ok", occupied: "info", charging: "info", updating_firmware: "info", faulted: "bad", lost: "bad" };
 
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-export function icon(name, classes = "icon") {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", classes);
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("focusable", "false");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#${name}`);
-  svg.append(use);
-  return svg;
-}
-
-const said = (says) => say(says.code, says.params);
-
-export function stateOf(charger) {
-  return make("span", { class: `state tone-${TONES[charger.state] ?? "grey"}`, "data-testid": "charger-state", "data-state": charger.state },
-    icon(`state-${charger.state}`), make("span", { class: "state-word" }, say(`state.${charger.state}`)));
-}
-
-export const sinceOf = (charger) => make("span", { class: "since" }, charger.since ? say("state.since", { since: charger.since }) : null);
-export const reasonsOf = (blocks) => blocks.map((block) => make("li", { "data-reason": block.reason }, said(block.says)));
+/** @returns {"available" | "restarting" | "blocked"} What the restart icon shows. */
 export const restartKind = (restart) => (restart.available ? "available" : restart.attempt_id ? "restarting" : "blocked");
 
+/** The colour of a verdict. */
 export function tone(verdict) {
   if (verdict.verdict === "restarted") {
     if (verdict.health && verdict.health !== "ok") return "bad";
@@ -43,84 +19,128 @@ export function tone(verdict) {
   return verdict.verdict === "lost" ? "bad" : "info";
 }
 
+/** The shape of a verdict. */
 export function glyph(verdict) {
   if (verdict.verdict === "restarted") return { medium: "ring", low: "perhaps" }[verdict.confidence] ?? "check";
   return verdict.verdict === "not_restarted" || verdict.verdict === "lost" ? "no" : "nothing";
 }
 
-/** The story of an attempt: verdict, timeline, what is waited for, evidence. */
-export function storyOf(attempt, { open = false } = {}) {
-  return [verdictOf(attempt), timelineOf(attempt), waitOf(attempt), evidenceOf(attempt, open)];
+/** Draws in one language; `base` is the portal's address, for links. */
+export class Renderer {
+  /** @param {import("./words.js").Words} words @param {string} [base] */
+  constructor(words, base = "") { [this.words, this.base] = [words, base]; }
+
+  say(code, params) { return this.words.say(code, params); }
+  #said(says) { return this.words.say(says.code, says.params); }
+
+  state(charger) {
+    return make("span", { class: `state tone-${TONES[charger.state] ?? "grey"}`, "data-testid": "charger-state", "data-state": charger.state },
+      icon(`state-${charger.state}`), make("span", { class: "state-word" }, this.say(`state.${charger.state}`)));
+  }
+
+  since(charger) { return make("span", { class: "since" }, charger.since ? this.say("state.since", { since: charger.since }) : null); }
+  reasons(blocks) { return blocks.map((block) => make("li", { "data-reason": block.reason }, this.#said(block.says))); }
+
+  timeline(attempt) {
+    return make("ol", { class: "timeline", part: "timeline", "data-testid": "timeline" }, ...attempt.timeline.map((step) => make("li", {
+      class: `step mark-${step.mark}`, part: "step", "data-testid": `step-${step.step}`, "data-mark": step.mark, "aria-current": step.mark === "current" ? "step" : null,
+    },
+    icon(`mark-${step.mark}`),
+    make("span", { class: "step-word" }, this.#said(step.says), step.mark === "note" ? null : make("span", { class: "sr-only" }, " (", this.say(`step.state.${step.mark}`), ")")),
+    make("span", { class: "step-time" }, step.at ? this.words.time(step.at) : null),
+    make("span", { class: "step-elapsed" }, step.at && step.step !== "requested" ? elapsed(step.elapsed_ms) : null))));
+  }
+
+  /** What is waited for, and how long that usually takes. It is drawn each second, and stands in no live region. */
+  wait(attempt) {
+    if (attempt.ended) return make("p", { class: "wait" });
+    const passed = Math.max(0, Math.round((now() - Date.parse(attempt.requested_at)) / 1000));
+    const { mood, sentence } = countdown(attempt, now());
+    return make("p", { class: `wait${mood === "overdue" ? " wait-late" : ""}`, "data-testid": "wait", "data-mood": mood },
+      sentence ? this.say(...sentence) : null, sentence ? " " : null,
+      make("span", { class: "wait-elapsed" }, this.say("wait.elapsed", { elapsed: passed }), "."),
+      attempt.deadline && mood !== "usual" ? " " : null,
+      attempt.deadline && mood !== "usual" ? this.say("wait.deadline", { deadline: attempt.deadline }) : null);
+  }
+
+  verdict(attempt) {
+    const verdict = attempt.verdict;
+    if (!verdict) return make("section", { class: "verdict", "data-testid": "verdict", hidden: true });
+    const sentence = make("p", { class: "verdict-sentence" });
+    for (const each of verdict.says) sentence.append(this.#said(each), " ");
+    return make("section", { class: `verdict band-${tone(verdict)}`, part: "verdict", "data-testid": "verdict", "data-verdict": verdict.verdict, "data-confidence": verdict.confidence },
+      icon(`verdict-${glyph(verdict)}`, "icon verdict-icon"),
+      make("div", {}, sentence,
+        attempt.refusals.length ? make("ul", { class: "reasons" }, ...this.reasons(attempt.refusals)) : null,
+        make("p", { class: "verdict-more" }, make("span", { class: "chip" }, this.say("confidence.label", { confidence: verdict.confidence })),
+          make("a", { class: "black-box", href: `${this.base}/restarts/${attempt.attempt_id}` }, this.say("page.black_box")), ...this.#next(attempt))));
+  }
+
+  /** The one thing that a person would do now. */
+  #next(attempt) {
+    const next = attempt.verdict.next;
+    if (next === "again" || next === "idle") return [" ", make("a", { href: `${this.base}/chargers/${encodeURIComponent(attempt.charger_id)}/restart` }, this.say(`next.${next}`))];
+    return next === "service" ? [" ", make("span", {}, this.say("next.service"))] : [];
+  }
+
+  evidence(attempt, open) {
+    return make("details", { class: "evidence", part: "evidence", "data-testid": "evidence", open, hidden: attempt.evidence.length === 0 },
+      make("summary", {}, this.say("page.evidence"), " ", make("span", { class: "count" }, String(attempt.evidence.length))),
+      make("ol", { class: "evidence-list" }, ...attempt.evidence.map((item) => make("li", { "data-kind": item.kind },
+        make("span", { class: "evidence-time" }, this.words.time(item.at)),
+        make("span", { class: "evidence-said" }, this.#said(item.says), " ",
+          make("span", { class: "evidence-where" }, this.say("evidence.position", { event_id: item.event_id, position: item.position, epoch: item.epoch })))))));
+  }
+
+  interrupts(charger) {
+    const stopped = charger.restart.interrupts;
+    if (!stopped.length) return [make("li", {}, this.say("modal.interrupts_nothing"))];
+    return stopped.map((each) => make("li", {}, this.say("modal.interrupts", { connector: each.connector, kwh: each.energy_kwh, since: each.since, ago: each.since })));
+  }
+
+  effect(charger) {
+    const usual = charger.restart.expected;
+    if (!usual?.away) return this.say("modal.effect_unknown", { label: charger.label, model: charger.model });
+    return this.say("modal.effect", { label: charger.label, usual: usual.away.p50_s, samples: usual.samples, model: charger.model });
+  }
+
+  connectors(charger) {
+    if (!charger.connectors.length) return [make("li", { class: "muted" }, this.say("page.no_connectors"))];
+    return charger.connectors.map((connector) => make("li", {},
+      make("span", {}, connector.name ? this.say("page.connector", { name: connector.name }) : this.say("page.whole_charger")),
+      make("span", { class: `word tone-${connector.state === "faulted" ? "bad" : "grey"}` }, this.say(`connector.${connector.state}`), connector.error_code ? ` · ${connector.error_code}` : null)));
+  }
+
+  transactions(charger) {
+    return charger.transactions.map((each) => make("li", {}, this.say("page.charging", { connector: each.connector, since: each.since, kwh: each.energy_kwh })));
+  }
+
+  /** How an attempt stands, in one word. */
+  result({ verdict, status }) {
+    if (!verdict) return make("span", { class: "mini tone-grey" }, icon("restart-restarting"), this.say(`status.${status}`));
+    return make("span", { class: `mini tone-${tone(verdict)}` }, icon(`verdict-${glyph(verdict)}`), this.say(`outcome.${verdict.verdict}`));
+  }
+
+  lastRestart(charger) {
+    if (charger.restart.attempt_id) return [make("a", { class: "mini", href: `/restarts/${charger.restart.attempt_id}` }, icon("restart-restarting"), this.say("icon.restarting"))];
+    if (!charger.last_verdict) return [];
+    return [make("span", { class: `mini tone-${tone(charger.last_verdict)}` }, icon(`verdict-${glyph(charger.last_verdict)}`), this.say(`outcome.${charger.last_verdict.verdict}`))];
+  }
 }
 
-function timelineOf(attempt) {
-  return make("ol", { class: "timeline", "data-testid": "timeline" }, ...attempt.timeline.map((step) => make("li", {
-    class: `step mark-${step.mark}`, "data-testid": `step-${step.step}`, "data-mark": step.mark, "aria-current": step.mark === "current" ? "step" : null,
-  },
-  icon(`mark-${step.mark}`),
-  make("span", { class: "step-word" }, said(step.says), step.mark === "note" ? null : make("span", { class: "sr-only" }, " (", say(`step.state.${step.mark}`), ")")),
-  make("span", { class: "step-time" }, step.at ? time(step.at) : null),
-  make("span", { class: "step-elapsed" }, step.at && step.step !== "requested" ? elapsed(step.elapsed_ms) : null))));
+/**
+ * How long it will usually still take: `usual` counts down to the median, `late` has passed it, `overdue` also what 95 in
+ * 100 need; `unknown` where nothing has been learned, or nothing is under way yet.
+ * @returns {{ mood: string, sentence: [string, object] | null }}
+ */
+export function countdown(attempt, at) {
+  const { away, drop } = attempt.expected ?? {};
+  const times = Object.fromEntries(attempt.timeline.filter((step) => step.at).map((step) => [step.step, Date.parse(step.at)]));
+  const start = times.gone ?? times.sent;
+  if (!away || start === undefined) return { mood: "unknown", sentence: null };
+  const wait = (name) => (away[name] + (times.gone === undefined ? drop?.[name] ?? 0 : 0)) * 1000;
+  const left = Math.ceil((start + wait("p50_s") - at) / 1000);
+  const counted = { left, samples: attempt.expected.samples, p95: Math.round(wait("p95_s") / 1000) };
+  if (left > 0) return { mood: "usual", sentence: ["wait.usual", counted] };
+  return at < start + wait("p95_s") ? { mood: "late", sentence: ["wait.late", counted] } : { mood: "overdue", sentence: ["wait.overdue", counted] };
 }
-
-function waitOf(attempt) {
-  if (attempt.ended) return make("p", { class: "wait" });
-  return make("p", { class: "wait" }, make("span", { class: "wait-elapsed", "data-since": attempt.requested_at }, elapsedSince(attempt.requested_at), "."),
-    attempt.deadline ? " " : null, attempt.deadline ? say("wait.deadline", { deadline: attempt.deadline }) : null);
-}
-
-/** What a running time shows; page.js calls it each second. */
-export const elapsedSince = (iso) => say("wait.elapsed", { elapsed: Math.max(0, Math.round((now() - Date.parse(iso)) / 1000)) });
-
-function verdictOf(attempt) {
-  const verdict = attempt.verdict;
-  if (!verdict) return make("section", { class: "verdict", "data-testid": "verdict", hidden: true });
-  const sentence = make("p", { class: "verdict-sentence" });
-  for (const each of verdict.says) sentence.append(said(each), " ");
-  return make("section", { class: `verdict band-${tone(verdict)}`, "data-testid": "verdict", "data-verdict": verdict.verdict, "data-confidence": verdict.confidence },
-    icon(`verdict-${glyph(verdict)}`, "icon verdict-icon"),
-    make("div", {}, sentence,
-      attempt.refusals.length ? make("ul", { class: "reasons" }, ...reasonsOf(attempt.refusals)) : null,
-      make("p", { class: "verdict-more" }, make("span", { class: "chip" }, say("confidence.label", { confidence: verdict.confidence })),
-        make("a", { class: "black-box", href: `/restarts/${attempt.attempt_id}` }, say("page.black_box")), ...nextOf(attempt))));
-}
-
-/** The one thing that a person would do now. */
-function nextOf(attempt) {
-  const next = attempt.verdict.next;
-  if (next === "again" || next === "idle") return [" ", make("a", { href: `/chargers/${encodeURIComponent(attempt.charger_id)}/restart` }, say(`next.${next}`))];
-  return next === "service" ? [" ", make("span", {}, say("next.service"))] : [];
-}
-
-function evidenceOf(attempt, open) {
-  return make("details", { class: "evidence", "data-testid": "evidence", open, hidden: attempt.evidence.length === 0 },
-    make("summary", {}, say("page.evidence"), " ", make("span", { class: "count" }, String(attempt.evidence.length))),
-    make("ol", { class: "evidence-list" }, ...attempt.evidence.map((item) => make("li", { "data-kind": item.kind },
-      make("span", { class: "evidence-time" }, time(item.at)),
-      make("span", { class: "evidence-said" }, said(item.says), " ",
-        make("span", { class: "evidence-where" }, say("evidence.position", { event_id: item.event_id, position: item.position, epoch: item.epoch })))))));
-}
-
-export function interruptsOf(charger) {
-  const stopped = charger.restart.interrupts;
-  if (!stopped.length) return [make("li", {}, say("modal.interrupts_nothing"))];
-  return stopped.map((each) => make("li", {}, say("modal.interrupts", { connector: each.connector, kwh: each.energy_kwh, since: each.since })));
-}
-
-export function connectorsOf(charger) {
-  if (!charger.connectors.length) return [make("li", { class: "muted" }, say("page.no_connectors"))];
-  return charger.connectors.map((connector) => make("li", {},
-    make("span", {}, connector.name ? say("page.connector", { name: connector.name }) : say("page.whole_charger")),
-    make("span", { class: `word tone-${connector.state === "faulted" ? "bad" : "grey"}` }, say(`connector.${connector.state}`), connector.error_code ? ` · ${connector.error_code}` : null)));
-}
-
-export const transactionsOf = (charger) => charger.transactions.map((each) => make("li", {}, say("page.charging", { connector: each.connector, since: each.since, kwh: each.energy_kwh })));
-
-export function lastRestartOf(charger) {
-  if (charger.restart.attempt_id) return [make("a", { class: "mini", href: `/restarts/${charger.restart.attempt_id}` }, icon("restart-restarting"), say("icon.restarting"))];
-  if (!charger.last_verdict) return [];
-  return [make("span", { class: `mini tone-${tone(charger.last_verdict)}` }, icon(`verdict-${glyph(charger.last_verdict)}`), say(`outcome.${charger.last_verdict.verdict}`))];
-}
-
-export const part = (root, name) => root.querySelectorAll(`[data-part="${name}"]`);
-export function put(root, name, ...children) { for (const element of part(root, name)) element.replaceChildren(...children.map((child) => child.cloneNode?.(true) ?? child)); }

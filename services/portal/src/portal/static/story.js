@@ -1,57 +1,70 @@
-// The attempt that a page follows: keeps the newest version, draws it, and says aloud what is new.
+// The story of one attempt: keeps the newest version, draws it, says aloud what is new, and runs the countdown.
 
-import { part, storyOf } from "./render.js";
-import { say, sayText } from "./words.js";
-
-const announcer = document.getElementById("announcer");
+import { announce } from "./announcer.js";
+import { make } from "./dom.js";
 
 export class Story {
-  #section;
+  #draw;
+  #slots;
   #attempt = null;
+  #clock = 0;
+  /** What is shown first is not news. */
+  quiet = true;
 
-  constructor(section) { this.#section = section; }
+  /**
+   * @param {import("./render.js").Renderer} draw
+   * @param {{ open?: boolean }} [options] open: the evidence is shown from the beginning.
+   */
+  constructor(draw, { open = false } = {}) {
+    this.#draw = draw;
+    this.#slots = { verdict: make("div"), timeline: make("div"), wait: make("p", { class: "wait" }), evidence: make("div") };
+    this.element = make("div", { "data-part": "story" }, ...Object.values(this.#slots));
+    this.open = open;
+  }
 
-  get id() { return this.#section.dataset.attempt; }
   get attempt() { return this.#attempt; }
 
-  /** Shows the attempt, unless a newer version of it is shown. `following`: it is another one than before. */
+  /** Shows the attempt, unless a newer version of it is shown. @returns {string[] | null} The steps that are new. */
   show(attempt) {
-    const section = this.#section;
-    const same = section.dataset.attempt === attempt.attempt_id;
-    if (same && Number(section.dataset.v) >= attempt.v) {
-      if (!this.#attempt && Number(section.dataset.v) === attempt.v) this.#attempt = attempt;
-      return false;
-    }
+    const same = this.#attempt?.attempt_id === attempt.attempt_id;
+    if (same && this.#attempt.v >= attempt.v) return null;
     const before = same ? this.#attempt : null;
-    const details = section.querySelector("details.evidence");
-    const open = section.dataset.evidence === "open" || (same && details?.open);
-    section.dataset.attempt = attempt.attempt_id;
-    section.dataset.v = attempt.v;
-    for (const element of part(section, "story")) element.replaceChildren(...storyOf(attempt, { open }));
-    const who = attempt.requested_by.name ?? attempt.requested_by.user_id;
-    for (const element of part(section, "by")) element.replaceChildren(say("page.requested_by", { who, at: attempt.requested_at }));
-    for (const form of part(section, "cancel")) {
-      form.hidden = !attempt.cancellable;
-      form.action = `/restarts/${attempt.attempt_id}/cancel`;
-    }
+    const details = this.element.querySelector("details.evidence");
+    const open = (same || this.quiet) && details ? details.open : this.open;
     this.#attempt = attempt;
-    announce(before, attempt);
-    return true;
+    this.#put("verdict", this.#draw.verdict(attempt));
+    this.#put("timeline", this.#draw.timeline(attempt));
+    this.#put("evidence", this.#draw.evidence(attempt, open));
+    this.tick();
+    const fresh = news(before, attempt);
+    if (!this.quiet) this.#announce(before, attempt, fresh);
+    this.run();
+    return fresh;
+  }
+
+  /** The countdown runs while the attempt does. */
+  run() {
+    clearInterval(this.#clock);
+    if (this.#attempt && !this.#attempt.ended) this.#clock = setInterval(() => this.tick(), 1000);
+  }
+
+  rest() { clearInterval(this.#clock); }
+  tick() { if (this.#attempt) this.#put("wait", this.#draw.wait(this.#attempt)); }
+
+  #put(name, element) {
+    this.#slots[name].replaceWith(element);
+    this.#slots[name] = element;
+  }
+
+  #announce(before, attempt, fresh) {
+    const text = (each) => this.#draw.words.text(each.code, each.params);
+    if (attempt.verdict) {
+      if (before?.verdict?.version !== attempt.verdict.version) announce(attempt.verdict.says.map(text).join(" "));
+    } else if (fresh.length) announce(text(attempt.timeline.findLast((step) => step.step === fresh.at(-1)).says));
   }
 }
 
-function announce(before, attempt) {
-  if (attempt.verdict) {
-    if (!before?.verdict || before.verdict.version !== attempt.verdict.version) announcer.textContent = attempt.verdict.says.map((each) => sayText(each.code, each.params)).join(" ");
-    return;
-  }
+function news(before, attempt) {
   const known = new Set((before?.timeline ?? []).filter((step) => step.at).map((step) => step.step));
-  const fresh = attempt.timeline.filter((step) => step.at && !known.has(step.step));
-  if (fresh.length) announcer.textContent = sayText(fresh.at(-1).says.code, fresh.at(-1).says.params);
-}
-
-export async function read(path) {
-  const response = await fetch(path, { cache: "no-store", headers: { accept: "application/json" } });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
+  return attempt.timeline.filter((step) => step.at && !known.has(step.step)).map((step) => step.step);
 }

@@ -1,22 +1,106 @@
-// Codes and parameters to sentences, from the same catalogue and by the same rules as the server (portal/words).
+// Codes and parameters to sentences, from the same catalogues and by the same rules as the server (portal/words).
 
-let templates = {};
-let language = "en";
-let offsetMs = 0;
+import { now } from "./clock.js";
 
-/** Called by /static/words/<language>.js, which the page loads before everything else. */
-export function setWords(given, catalogue) {
-  language = given;
-  templates = catalogue;
+const LANGUAGES = ["en", "es"];
+const BIDI = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/;
+const loaded = new Map();
+
+/**
+ * The words in the language asked for, or in English where there is no such catalogue.
+ * @param {string} [language] A language tag, such as `es` or `es-MX`.
+ * @returns {Promise<Words>}
+ */
+export function wordsFor(language = "en") {
+  const known = LANGUAGES.includes(language.split("-")[0].toLowerCase()) ? language.split("-")[0].toLowerCase() : "en";
+  if (!loaded.has(known)) {
+    loaded.set(known, import(`./words/${known}.js`).then((module) => new Words(known, module.default)));
+    loaded.get(known).catch(() => loaded.delete(known));
+  }
+  return loaded.get(known);
 }
 
-/** The server's clock: ours, corrected by what the stream says. */
-export const now = () => Date.now() + offsetMs;
-export const setServerTime = (iso) => { offsetMs = Date.parse(iso) - Date.now(); };
+/** The words of one language. */
+export class Words {
+  /** @param {string} language @param {Record<string, string>} templates */
+  constructor(language, templates) {
+    this.language = language;
+    this.templates = templates;
+  }
 
-export const word = (kind, value) => templates[`${kind}.${value}`] ?? value;
+  /** The word for a value of a closed vocabulary, or the value itself. @param {string} kind @param {string} value */
+  word(kind, value) { return this.templates[`${kind}.${value}`] ?? value; }
 
-/** A duration for people, from seconds. */
+  /**
+   * The sentence as nodes: text, and <time> elements that show the reader's own zone.
+   * @param {string} code
+   * @param {Record<string, unknown>} [params]
+   */
+  say(code, params = {}) {
+    const fragment = document.createDocumentFragment();
+    (this.templates[code] ?? code).split(/\[([^\]]*)\]/).forEach((piece, place) => {
+      const holes = [...piece.matchAll(/\{(\w+)(?::(\w+))?\}/g)];
+      if (place % 2 === 1 && !holes.every(([, name]) => filled(params[name]))) return;
+      let end = 0;
+      for (const hole of holes) {
+        fragment.append(piece.slice(end, hole.index), this.#filling(params[hole[1]], hole[2]));
+        end = hole.index + hole[0].length;
+      }
+      fragment.append(piece.slice(end));
+    });
+    return fragment;
+  }
+
+  /** @param {string} code @param {Record<string, unknown>} [params] @returns {string} The sentence as plain text. */
+  text(code, params) { return this.say(code, params).textContent; }
+
+  #filling(value, kind) {
+    if (!filled(value)) return "";
+    if (kind === undefined) return isolated(String(value));
+    if (kind === "span") return span(value);
+    if (kind === "time" || kind === "ago") return this.time(value, kind);
+    return String(value).split(",").filter(Boolean).map((each) => this.word(kind, each)).join(this.word("list", "and"));
+  }
+
+  /** @param {string} iso @param {"time" | "ago" | "datetime"} [show] */
+  time(iso, show = "time") {
+    const element = document.createElement("time");
+    element.dateTime = iso;
+    element.dataset.show = show;
+    this.#show(element);
+    return element;
+  }
+
+  /** Shows every <time> in the reader's zone, also those that the server wrote in UTC. @param {ParentNode} root */
+  showTimes(root, which = "time[data-show]") { for (const element of root.querySelectorAll(which)) this.#show(element); }
+
+  #show(element) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) return;
+    const text = element.dataset.show === "ago" ? this.#ago(moment) : this.#clock(moment, element.dataset.show === "datetime");
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  #clock(moment, always) {
+    const today = new Date(now());
+    const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    if (always || today.toDateString() !== moment.toDateString()) Object.assign(options, { day: "numeric", month: "short" });
+    if (today.getFullYear() !== moment.getFullYear()) options.year = "numeric";
+    return moment.toLocaleString(this.language, options);
+  }
+
+  #ago(moment) {
+    const seconds = Math.round((moment.getTime() - now()) / 1000);
+    const relative = new Intl.RelativeTimeFormat(this.language, { numeric: "auto" });
+    const size = Math.abs(seconds);
+    if (size < 60) return relative.format(Math.min(0, seconds), "second");
+    if (size < 3600) return relative.format(Math.round(seconds / 60), "minute");
+    if (size < 86400) return relative.format(Math.round(seconds / 3600), "hour");
+    return relative.format(Math.round(seconds / 86400), "day");
+  }
+}
+
+/** A duration for people. @param {number | string} seconds */
 export function span(seconds) {
   const value = Number(seconds);
   if (Number.isNaN(value)) return String(seconds);
@@ -28,70 +112,15 @@ export function span(seconds) {
   return `${whole} s`;
 }
 
+/** A time since the request. @param {number} ms */
 export const elapsed = (ms) => (ms < 1000 ? `+${ms} ms` : `+${span(ms / 1000)}`);
-
-/** The sentence as nodes: text, and <time> elements that show the reader's own zone. */
-export function say(code, params = {}) {
-  const fragment = document.createDocumentFragment();
-  (templates[code] ?? code).split(/\[([^\]]*)\]/).forEach((piece, place) => {
-    const holes = [...piece.matchAll(/\{(\w+)(?::(\w+))?\}/g)];
-    if (place % 2 === 1 && !holes.every(([, name]) => filled(params[name]))) return;
-    let end = 0;
-    for (const hole of holes) {
-      fragment.append(piece.slice(end, hole.index), filling(params[hole[1]], hole[2]));
-      end = hole.index + hole[0].length;
-    }
-    fragment.append(piece.slice(end));
-  });
-  return fragment;
-}
-
-export const sayText = (code, params) => say(code, params).textContent;
 
 function filled(value) { return value !== undefined && value !== null && value !== ""; }
 
-function filling(value, kind) {
-  if (!filled(value)) return "";
-  if (kind === undefined) return String(value);
-  if (kind === "span") return span(value);
-  if (kind === "time" || kind === "ago") return time(value, kind);
-  return String(value).split(",").filter(Boolean).map((each) => word(kind, each)).join(word("list", "and"));
-}
-
-export function time(iso, show = "time") {
-  const element = document.createElement("time");
-  element.dateTime = iso;
-  element.dataset.show = show;
-  showTime(element);
+/** Text of the other writing direction keeps its own order and does not turn that of the sentence. */
+function isolated(text) {
+  if (!BIDI.test(text)) return text;
+  const element = document.createElement("bdi");
+  element.textContent = text;
   return element;
-}
-
-/** Shows every <time> of the page in the reader's zone, also those that the server wrote in UTC. */
-export function showTimes(root = document) {
-  for (const element of root.querySelectorAll("time[data-show]")) showTime(element);
-}
-
-function showTime(element) {
-  const moment = new Date(element.dateTime);
-  if (Number.isNaN(moment.getTime())) return;
-  const text = element.dataset.show === "ago" ? ago(moment) : clock(moment, element.dataset.show === "datetime");
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function clock(moment, always) {
-  const today = new Date(now()).toDateString() === moment.toDateString();
-  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-  if (always || !today) Object.assign(options, { day: "numeric", month: "short" });
-  if (new Date(now()).getFullYear() !== moment.getFullYear()) options.year = "numeric";
-  return moment.toLocaleString(language, options);
-}
-
-function ago(moment) {
-  const seconds = Math.round((moment.getTime() - now()) / 1000);
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-  const size = Math.abs(seconds);
-  if (size < 60) return relative.format(Math.min(0, seconds), "second");
-  if (size < 3600) return relative.format(Math.round(seconds / 60), "minute");
-  if (size < 86400) return relative.format(Math.round(seconds / 3600), "hour");
-  return relative.format(Math.round(seconds / 86400), "day");
 }

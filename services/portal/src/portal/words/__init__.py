@@ -23,6 +23,8 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 DEFAULT_LANGUAGE = "en"
+LANGUAGES = ("en", "es")
+"""Each has a catalogue; the first is what who asks for none of them gets."""
 
 Params = Mapping[str, object]
 
@@ -56,6 +58,8 @@ class _Hole(NamedTuple):
 
 _Part = str | _Hole
 _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_OTHER_DIRECTION = re.compile("[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]")
+"""Text that is written from right to left, or that would turn what stands around it; it is kept apart."""
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
 
 
@@ -115,7 +119,9 @@ class Catalogue:
             value = params.get(part.name, "")
             shown = _moment(value, "%H:%M:%S UTC") if value else ""
             return f'<time datetime="{escape(value)}" data-show="{part.kind}">{escape(shown)}</time>'
-        return str(escape(self._plain(part, params)))
+        text = self._plain(part, params)
+        turned = isinstance(part, _Hole) and not part.kind and _OTHER_DIRECTION.search(text)
+        return f"<bdi>{escape(text)}</bdi>" if turned else str(escape(text))
 
 
 def _parts(template: str) -> list[_Part]:
