@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -53,3 +53,28 @@ def print_latency(name: str, unit: str, rows: dict[str, Distribution], *, figure
             }
         )
     )
+
+
+def print_figure(
+    name: str,
+    about: str,
+    columns: Sequence[str],
+    rows: Mapping[str, Sequence[str]],
+    *,
+    figure: float,
+    floor: float,
+    unit: str,
+    target: str,
+    met: bool,
+    remark: str = "",
+) -> None:
+    """Prints a table of one line for each row, and the machine-readable summary of our figure and its floor."""
+    width = max(len(label) for label in rows)
+    widths = [max(len(column), *(len(row[n]) for row in rows.values())) for n, column in enumerate(columns)]
+    print(f"\n{name} on {os.cpu_count()} cores, Python {platform.python_version()}: {about}")
+    for label, cells in {"": columns, **rows}.items():
+        print(f"{label:{width}}  " + "  ".join(f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True)))
+    print(f"target: {target}: {'met' if met else 'NOT met'}; ratio to the floor {figure / floor:.2f}")
+    print(f"{remark}\n")
+    summary = {"name": name, "figure": round(figure, 3), "floor": round(floor, 3), "ratio": round(figure / floor, 3)}
+    print(json.dumps({**summary, "unit": unit, "target": target, "met": met}))

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from ops.commands import chargers, demo, events, groups, plan, replay, restart, stack, users
+from ops.commands import calling, chargers, demo, events, groups, inspecting, plan, replay, restart, stack, users
 from ops.commands.common import print_problem
 from ops.embedded.problems import Problem
 
@@ -23,6 +23,8 @@ app.add_typer(users.app, name="users")
 app.add_typer(plan.app, name="plan")
 app.add_typer(chargers.app, name="chargers")
 restart.add_to(app)
+calling.add_to(app)
+inspecting.add_to(app)
 events.add_to(app)
 replay.add_to(app)
 

@@ -29,6 +29,7 @@ class Portal:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self.token = token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=_SECONDS)
 
@@ -70,9 +71,10 @@ class Portal:
                     raise
                 time.sleep(0.1)
 
-    def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-        """POST, as JSON; an underscore in a header's name stands for a hyphen."""
-        return self._call("POST", path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    def post(self, path: str, body: dict[str, Any], *, within_s: float = _SECONDS, **headers: str) -> dict[str, Any]:
+        """POST, as JSON; an underscore in a header's name stands for a hyphen, `within_s` is when to give up."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._call("POST", path, body, sent, within_s=within_s)
 
     def delete(self, path: str) -> dict[str, Any]:
         """DELETE."""
@@ -102,10 +104,16 @@ class Portal:
             raise self._away(error) from error
 
     def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        within_s: float = _SECONDS,
     ) -> dict[str, Any]:
         try:
-            response = self._http.request(method, path, json=body, headers=headers)
+            response = self._http.request(method, path, json=body, headers=headers, timeout=within_s)
         except httpx2.TransportError as error:
             raise self._away(error) from error
         if response.is_success:

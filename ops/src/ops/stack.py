@@ -53,7 +53,7 @@ class Stack:
         self.postgres: Postgres | None = None
         """Our database server; None when an existing one is used, and before the start."""
         self._reporter = reporter or Reporter()
-        self._supervisor = Supervisor(self._reporter, changed=self._write_state)
+        self._supervisor = Supervisor(self._reporter, backoff=options.backoff, changed=self._write_state)
         self._lock = FolderLock(self.data.lock)
         self._training: asyncio.Task[None] | None = None
         self._kafka_access: dict[str, KafkaAccess] = {}

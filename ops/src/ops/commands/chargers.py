@@ -56,7 +56,8 @@ def import_chargers(
     """Brings chargers in from a CSV file. Again with the same file changes nothing.
 
     Only `id`, `model` and `group` must be there. A charger of profile 1 or 2 without a password is given one, which
-    is shown once. Each charger connects at ws://HOST:PORT/ocpp/ID with its id and password (HTTP Basic).
+    is shown once. A charger of profile 1 connects at ws://HOST:PORT/ocpp/ID with its id and password (HTTP Basic), one
+    of profile 2 does so at wss://, and one of profile 3 there with a client certificate whose CN is its id.
     """
     chargers = rows_of(file)
     refused = 0

@@ -28,12 +28,16 @@ def up(
     host: Annotated[str, typer.Option(help="Where people and chargers connect; 0.0.0.0 for everywhere.")] = "127.0.0.1",
     portal_port: Annotated[int | None, typer.Option(help="For people and the API (8080).", show_default=False)] = None,
     bridge_port: Annotated[int | None, typer.Option(help="For chargers (8180).", show_default=False)] = None,
+    longest_pause: Annotated[
+        float, typer.Option(min=0.1, help="Seconds at most before a process that keeps dying is started again.")
+    ] = 30.0,
 ) -> None:
     """Starts the stack and stays until Ctrl-C. Its data is kept, and it is there again at the next start.
 
     Kafka and PostgreSQL are started too, unless KAFKA_BOOTSTRAP_SERVERS or DATABASE_URL name existing ones.
     """
     from ops.embedded.progress import reporter
+    from ops.embedded.supervise import Backoff
     from ops.stack import Stack, StackOptions, run_stack
 
     place = place_of(data_dir)
@@ -43,6 +47,7 @@ def up(
         data_dir=place.path,
         host=host,
         ports=ports,
+        backoff=Backoff(longest_s=longest_pause),
         service_env=operator_environment(place.secret(OPERATOR_SECRET)),
     ).from_environment(os.environ)
 

@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ops.embedded import aot, jars
@@ -88,6 +88,13 @@ def properties(port: int, controller_port: int, password: str | None) -> Mapping
     }
 
 
+def cluster_id(draw: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A new id as Kafka writes them: 16 bytes in base64url, none that a command line would take for an option."""
+    while (drawn := base64.urlsafe_b64encode(draw().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return drawn
+
+
 class Kafka:
     """A broker whose data and settings lie in one folder; can be stopped, killed and started again on the same ports.
 
@@ -138,8 +145,7 @@ class Kafka:
         write_private(self._folder / PROPERTIES, "".join(f"{name}={value}\n" for name, value in settings.items()))
         formatted = self._folder / "formatted"
         if not formatted.exists():
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            tool = ("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", PROPERTIES)
+            tool = ("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id(), "-c", PROPERTIES)
             await run(self._program(self._java.command(*tool)), "could not prepare its storage")
             formatted.write_text(f"{jars.KAFKA}\n")
         self._process = Process(self._program(self._java.command(MAIN_CLASS, PROPERTIES)))

@@ -8,6 +8,7 @@ from ops.embedded.cluster import KafkaAccess
 from ops.embedded.places import cache_dir, default_data_dir
 from ops.embedded.ports import HOST
 from ops.embedded.services import SERVICES, Service
+from ops.embedded.supervise import Backoff
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class StackOptions:
             partition counts are checked; no users and no rights are made there: every service uses these credentials.
         database_url: an existing database to use instead of ours. When its user may create roles, each service gets
             its own role and schema there; otherwise only schemas are made and every service uses this address.
+        backoff: how eagerly a process that died is started again.
         train: whether to make Java's start-up cache in the background, so that later starts are faster.
     """
 
@@ -38,6 +40,7 @@ class StackOptions:
     kafka: KafkaAccess | None = None
     database_url: str | None = None
     cache_dir: Path = field(default_factory=cache_dir)
+    backoff: Backoff = Backoff()  # noqa: RUF009 frozen
     train: bool = True
 
     def from_environment(self, variables: Mapping[str, str]) -> "StackOptions":

@@ -31,7 +31,7 @@ class Backoff:
 
     def pause(self, deaths: int) -> float:
         """Seconds to wait after so many deaths in a row."""
-        return float(min(self.longest_s, self.first_s * 2 ** (deaths - 1)))
+        return float(min(self.longest_s, self.first_s * 2 ** min(deaths - 1, 16)))
 
 
 _BACKOFF = Backoff()
