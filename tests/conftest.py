@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from go_charge_points import go
 from hypothesis import settings
 
 from ops.embedded.testing import Infrastructure
@@ -16,6 +17,14 @@ settings.load_profile("ci")
 
 KINDS = ("unit", "property", "contracts", "component", "broker", "journey")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+NEEDS_GO = "component/ocpp_bridge/test_ocpp_go.py"
+collect_ignore = [] if go() else [NEEDS_GO]
+
+
+def pytest_report_header() -> str:
+    """Says what of the tests is for this machine, and what is not."""
+    return f"Go charge points: {go() or f'go is not installed, tests/{NEEDS_GO} is not collected'}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,8 @@ from ops.embedded.state import StackState, find
 
 UP_WITHIN_S = 150.0
 
+IMPATIENT = ("--longest-pause", "0.5")
+"""Tests kill the same service many times."""
 SETTINGS = {
     "RESTART_ORCHESTRATOR_ANSWER_WINDOW_S": "2",
     "RESTART_ORCHESTRATOR_DROP_WINDOW_S": "4",
@@ -64,14 +66,16 @@ def system() -> Iterator[System]:
     data_dir = Path(tempfile.mkdtemp(prefix="comeback-journey-"))
     data_dir.chmod(0o711)
     output = data_dir / "up.log"
+    failpoints = data_dir / "failpoints"
+    failpoints.mkdir()
     ports: set[int] = set()
     for _ in range(2):
         ports.add(next_free(30_000, ports))
     portal, bridge = sorted(ports)
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ops", "up", "--portal-port", str(portal), "--bridge-port", str(bridge)],
-            env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir)} | SETTINGS,
+            [sys.executable, "-m", "ops", "up", "--portal-port", str(portal), "--bridge-port", str(bridge), *IMPATIENT],
+            env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir), "FAILPOINTS_DIR": str(failpoints)} | SETTINGS,
             stdout=out,
             stderr=subprocess.STDOUT,
         )

@@ -1,6 +1,7 @@
 """A running stack, and people and chargers that use it: what the journey tests hold in their hands."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,10 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import psutil
 
 from chassis.testing import eventually
+from contracts.topics import Topic
 from ops.client import Portal
 from ops.embedded.places import DataDir
+from ops.embedded.ports import next_free
 from ops.embedded.state import RunningProcess, StackState, find
 from simulator import Charger
 
@@ -106,20 +110,56 @@ class System:
         assert found, f"{service} does not run"
         return found[0]
 
+    async def replaced(self, name: str, old_pid: int) -> None:
+        """Returns when the supervisor has started another process in the place of one that died."""
+
+        async def other() -> None:
+            assert self.process_of(name).pid != old_pid
+
+        await eventually(other, within=60)
+
+    async def events(self, topic: Topic, charger_id: str, attempt_id: str) -> list[dict[str, Any]]:
+        """What stands on a topic about an attempt, in order."""
+        about = ("--charger", charger_id, "--attempt", attempt_id, "--json")
+        told = await asyncio.to_thread(comeback, self.data_dir, "events", topic.name, *about)
+        assert told.returncode == 0, told.stderr
+        return [json.loads(line)["data"] for line in told.stdout.splitlines()]
+
+    @asynccontextmanager
+    async def another(self, service: str) -> AsyncIterator[None]:
+        """A second process of a service, with the settings of the first; returns when it is ready."""
+        running = psutil.Process(self.process_of(service).pid)
+        port = next_free(25_000, set(self.state.ports.values()))
+        environment = running.environ() | {"HTTP_PORT": str(port), "INSTANCE_ID": f"{service}-another"}
+        with (self.data_dir / f"{service}-another.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *running.cmdline(), env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            await eventually(lambda: _ready(f"http://127.0.0.1:{port}"), within=60)
+            yield
+        finally:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), 30)
+
     async def restarted(self, service: str, old_pid: int) -> None:
         """Returns when the supervisor has started the service again and it is ready."""
 
         async def ready() -> None:
             process = self.process_of(service)
             assert process.pid != old_pid
-            async with httpx2.AsyncClient() as http:
-                try:
-                    answer = await http.get(f"{process.url}/health/ready", timeout=5)
-                except httpx2.TransportError as error:
-                    raise AssertionError(f"{service} does not answer") from error
-                assert answer.is_success, answer.text
+            await _ready(process.url)
 
         await eventually(ready, within=60)
+
+
+async def _ready(url: str | None) -> None:
+    async with httpx2.AsyncClient() as http:
+        try:
+            answer = await http.get(f"{url}/health/ready", timeout=5)
+        except httpx2.TransportError as error:
+            raise AssertionError(f"{url} does not answer") from error
+        assert answer.is_success, answer.text
 
 
 @dataclass

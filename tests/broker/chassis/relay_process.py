@@ -48,7 +48,7 @@ async def main(url: str, bootstrap: str, name: str, partitions: str, mode: str) 
     relay = Relay(database, KafkaConnection(bootstrap), Metrics("svc"))
     await relay.start()
     if mode == "write":
-        outbox = Outbox("svc", wake=relay.wake, leading=lambda: relay.leading)
+        outbox = Outbox("svc", wake=relay.wake, leading=lambda: relay.leading, offer=relay.offer)
         await asyncio.gather(*(write(database, outbox, topic, worker) for worker in range(4)))
     await asyncio.Event().wait()
 

@@ -31,7 +31,7 @@ class Process:
     def __init__(self, url, kafka, metrics):
         self.database = Database(url, "svc")
         self.relay = Relay(self.database, kafka, metrics)
-        self.outbox = Outbox("svc", wake=self.relay.wake, leading=lambda: self.relay.leading)
+        self.outbox = Outbox("svc", wake=self.relay.wake, leading=lambda: self.relay.leading, offer=self.relay.offer)
 
     async def say(self, topic, *messages):
         """Says (charger, epoch) pairs in one transaction."""
@@ -134,6 +134,30 @@ async def test_only_one_process_publishes_and_another_ones_commits_reach_it(make
     await leader.say(topic, ("CP1", 2))
     await eventually(lambda: _equal(by_key(records), {"CP1": [1, 2]}), within=2)
     assert (leader.relay.leading, standby.relay.leading) == (True, False)
+
+
+async def test_what_two_processes_say_in_turn_of_one_key_keeps_its_order(make, make_topic, read):
+    topic = await make_topic()
+    leader = await make()
+    await eventually(lambda: _equal(leader.relay.leading, True))
+    standby = await make()
+    records = await read(topic)
+    for number in range(100):
+        await (standby if number % 3 == 0 else leader).say(topic, ("CP1", number))
+    await eventually(lambda: _equal(by_key(records), {"CP1": list(range(100))}))
+
+
+async def test_what_is_offered_to_the_relay_is_published_without_being_read(make, make_topic, read, rows, monkeypatch):
+    topic = await make_topic()
+    process = await make()
+    records = await read(topic)
+    await process.say(topic, ("CP1", 1))  # the relay learns the topic's partitions by reading
+    await eventually(lambda: _equal(by_key(records), {"CP1": [1]}))
+    monkeypatch.setattr(process.relay, "wake", lambda: pytest.fail("the relay is to read"))
+    await process.say(topic, ("CP1", 2), ("CP2", 1))
+    await eventually(lambda: _equal(by_key(records), {"CP1": [1, 2], "CP2": [1]}))
+    monkeypatch.undo()
+    await eventually(lambda: _rows(rows, "select count(*) from outbox", [(0,)]))
 
 
 async def test_another_process_takes_over_when_the_leader_leaves(make, make_topic, read):

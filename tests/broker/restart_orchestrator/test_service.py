@@ -209,6 +209,18 @@ async def test_a_charger_that_stays_has_ignored_it_once_all_that_was_said_is_rea
     )
     await world.say(topics.OCPP_ANSWERS, accepted)
 
+    def asked_for() -> ocpp.ProbeCharger:
+        probes = [each for each in world.heard if isinstance(each, ocpp.ProbeCharger)]
+        assert probes
+        return probes[-1]
+
+    asked = await eventually(asked_for, within=15)
+    assert world.status() is Status.AWAITING_DROP
+    heard = ocpp.ChargerProbed(
+        charger_id=world.charger, attempt_id=request.attempt_id, epoch=asked.epoch, heard_at=CLOCK.now()
+    )
+    await world.say(topics.OCPP_ANSWERS, heard)
+
     def ignored() -> None:
         assert world.status() is Status.NOT_RESTARTED
 

@@ -71,3 +71,41 @@ async def test_a_message_that_would_block_the_relay_for_ever_is_refused(database
     async with database.begin() as session:
         with pytest.raises(ValueError, match="more than 20"):
             await outbox.add(session, topics.AUTH_GROUPS, [group("A")])
+
+
+@pytest.fixture
+def offered():
+    return []
+
+
+@pytest.fixture
+def offering(woken, offered):
+    def offer(rows, standing):
+        offered.append(([row.id for row in rows], list(standing)))
+
+    return Outbox("svc", wake=lambda: woken.append(1), leading=lambda: True, offer=offer)
+
+
+async def test_rows_are_offered_to_the_relay_after_the_commit_with_what_stood_before_them(
+    database, offering, offered, woken
+):
+    for _ in range(2):
+        async with database.begin() as session:
+            await offering.add(session, topics.AUTH_GROUPS, [group("A"), group("B")])
+            assert len(offered) < 2
+    assert offered == [([1, 2], []), ([3, 4], [1, 2])]
+    assert woken == []
+
+
+async def test_rows_of_a_transaction_that_is_rolled_back_are_not_offered(roll_back, offering, offered):
+    await roll_back(lambda session: offering.add(session, topics.AUTH_GROUPS, [group("Lost")]))
+    assert offered == []
+
+
+async def test_rows_of_a_savepoint_are_left_to_be_read(database, offering, offered, woken):
+    async with database.begin() as session:
+        async with session.begin_nested():
+            await offering.add(session, topics.AUTH_GROUPS, [group("A")])
+        assert woken == []
+    assert offered == []
+    assert woken

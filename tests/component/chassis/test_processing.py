@@ -251,6 +251,34 @@ async def test_a_batch_is_applied_in_one_transaction_with_its_checkpoint(make, r
     ]
 
 
+async def test_the_partitions_of_a_poll_are_applied_together_each_from_its_own_checkpoint(make, rows):
+    batches = []
+
+    async def handle_batch(session, envelopes):
+        batches.append([envelope.data.epoch for envelope in envelopes])
+        await insert_all(session, envelopes)
+
+    processor = make(handle_batch=handle_batch)
+    first = [record(7, connected(epoch=70), partition=1), record(8, connected(epoch=80), partition=1)]
+    await processor.process(first)
+    await processor.process([record(3, connected(epoch=30)), *first, record(9, connected(epoch=90), partition=1)])
+    assert batches == [[70, 80], [30, 90]]
+    assert await rows("select partition, next_offset from checkpoints order by 1") == [(0, 4), (1, 10)]
+
+
+async def test_a_bad_record_holds_up_neither_its_own_partition_nor_another(make, rows):
+    async def handle_batch(session, envelopes):
+        if any(envelope.data.epoch == 2 for envelope in envelopes):
+            raise BadMessage("not this one")
+        await insert_all(session, envelopes)
+
+    records = [record(number, connected(epoch=number), partition=number % 2) for number in range(6)]
+    await make(handle_batch=handle_batch).process(records)
+    assert await rows("select number from things order by number") == [(0,), (1,), (3,), (4,), (5,)]
+    assert await rows('select partition, "offset" from dead_letters') == [(0, 2)]
+    assert await rows("select partition, next_offset from checkpoints order by 1") == [(0, 5), (1, 6)]
+
+
 async def test_what_a_checkpoint_says_was_applied_is_not_applied_again(make, rows):
     records = [record(number, connected(epoch=number)) for number in range(6)]
     await make(handle_batch=insert_all).process(records[:4])

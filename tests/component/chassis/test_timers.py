@@ -73,6 +73,35 @@ async def test_arming_again_replaces_the_timer(database, clock, make):
     await eventually(lambda: _equal([key for key, _ in fired], ["a2", "a1"]))
 
 
+async def test_a_forgotten_timer_does_not_go_off_and_the_others_do(database, clock, make, rows):
+    fired = []
+    timers = await make(default=note(fired))
+    for key in ("a1", "a2", "a3"):
+        await arm(database, timers, key, clock.now() + timedelta(seconds=10))
+    async with database.begin() as session:
+        await timers.forget(session, ["a1", "a3", "unknown"])
+    assert await rows("select key from timers") == [("a2",)]
+    clock.advance(10)
+    await eventually(lambda: _equal([key for key, _ in fired], ["a2"]))
+
+
+async def test_forgetting_does_not_wait_for_a_timer_that_is_going_off(database, clock, make):
+    begun, go_on, fired = asyncio.Event(), asyncio.Event(), []
+
+    async def handler(session, timer):
+        begun.set()
+        await go_on.wait()
+        fired.append(timer.key)
+
+    timers = await make(default=handler)
+    await arm(database, timers, "a1", clock.now())
+    await begun.wait()
+    async with asyncio.timeout(5), database.begin() as session:
+        await timers.forget(session, ["a1"])
+    go_on.set()
+    await eventually(lambda: _equal(fired, ["a1"]))
+
+
 async def test_the_same_key_under_two_names_is_two_timers(database, clock, make):
     drops, boots = [], []
     timers = await make(drop=note(drops), boot=note(boots))

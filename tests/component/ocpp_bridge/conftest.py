@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from ssl import SSLContext
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -143,7 +144,7 @@ class Site:
 
     async def start(self, name: str = "bridge", *, has_credentials: bool = True, **settings: Any) -> Bridge:
         registry = CollectorRegistry()
-        defaults = {"port": 0, "stop_within_s": 2.0, "lease_s": 30.0}
+        defaults = {"port": 0, "stop_within_s": 2.0, "lease_s": 30.0, "quiet_after_boot_s": 0.0}
         bridge = Bridge(
             Settings(**{**defaults, **settings}),
             self.publisher,
@@ -169,13 +170,19 @@ class Site:
         self._vanished.add(id(bridge))
         for task in bridge._background:
             await cancel(task)
+        await cancel(bridge.trust._following)
         await bridge._store.stop()
         for task in [*bridge.resets._under_way, *bridge.connectivity._last.values()]:
             await cancel(task)
         for session in bridge.sessions:
             session.end("silent")
         await bridge.listener.stop()
-        for task in [*bridge.resets._under_way, *bridge.connectivity._last.values()]:
+        for task in [
+            *bridge.resets._under_way,
+            *bridge.connectivity._last.values(),
+            *bridge.operator_calls._under_way,
+            *bridge.trust.changes._work,
+        ]:
             await cancel(task)
 
     async def _stop(self, bridge: Bridge) -> None:
@@ -196,14 +203,23 @@ class Site:
         credential = CredentialSet(
             charger_id=charger_id,
             security_profile=profile,  # type: ignore[arg-type]
-            salt=salt.hex() if profile else None,
-            verifier=hmac.digest(salt, password, "sha256").hex() if profile else None,
+            salt=salt.hex() if profile in (1, 2) else None,
+            verifier=hmac.digest(salt, password, "sha256").hex() if profile in (1, 2) else None,
             registration=registration,
-            version=1,
+            version=self._credentials[charger_id].version + 1 if charger_id in self._credentials else 1,
         )
-        self._credentials[charger_id] = credential
+        self.publish_credential(credential)
+
+    def publish_credential(self, credential: CredentialSet) -> None:
+        """Fleet says this."""
+        self._credentials[credential.charger_id] = credential
         for bridge in self.bridges:
-            bridge.credentials.apply(envelope(credential))
+            if id(bridge) not in self._vanished:
+                bridge.credentials.apply(envelope(credential))
+
+    def credential(self, charger_id: str) -> CredentialSet:
+        """What fleet said last."""
+        return self._credentials[charger_id]
 
     def revoke(self, charger_id: str) -> None:
         for bridge in self.bridges:
@@ -220,15 +236,19 @@ class Site:
         *protocols: str,
         password: bytes | None = PASSWORD,
         username: str | None = None,
+        ssl: SSLContext | None = None,
+        headers: dict[str, str] | None = None,
         **options: Any,
     ) -> AsyncIterator[RawCharger]:
-        headers = {}
+        headers = dict(headers or {})
         if password is not None:
             pair = (username or charger_id).encode() + b":" + password
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
         url = f"http://127.0.0.1:{bridge.listener.port}/ocpp/{charger_id}"
+        if ssl is not None:
+            url = f"https://localhost:{bridge.listener.tls_port}/ocpp/{charger_id}"
         async with self.client.ws_connect(
-            url, protocols=protocols or ("ocpp1.6",), headers=headers, max_msg_size=0, **options
+            url, protocols=protocols or ("ocpp1.6",), headers=headers, max_msg_size=0, ssl=ssl or True, **options
         ) as ws:
             yield RawCharger(ws)
 

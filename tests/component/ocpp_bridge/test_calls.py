@@ -54,6 +54,10 @@ async def test_before_an_accepted_boot_every_other_call_is_a_security_error(site
         assert (answer["status"], answer["interval"]) == (registration.value.capitalize(), 9)
         assert (await charger.call("Heartbeat", {}))[0] == "SecurityError"
         site.enroll("garage-1")
+        if registration is Registration.PENDING:
+            _, message_id, action, payload = await charger.receive()
+            assert (action, payload) == ("TriggerMessage", {"requestedMessage": "BootNotification"})
+            await charger.send([3, message_id, {"status": "Accepted"}])
         assert (await charger.boot())["status"] == "Accepted"
         assert "currentTime" in await charger.call("Heartbeat", {})
     assert [booted.registration for booted in site.publisher.of(ChargerBooted)] == [registration.value, "accepted"]

@@ -118,6 +118,7 @@ async def test_nulls_and_overlong_text_of_real_stations_are_tolerated_and_counte
         assert (await charger.call("BootNotification", boot))["status"] == "Accepted"
     for kind in ("Null", "MaxLength", "AdditionalProperties"):
         labels = {"protocol": "ocpp1.6", "action": "BootNotification", "kind": kind}
+        labels["model"] = "a model name of more than twenty characters"
         assert site.metric(bridge, "deviations_total", **labels) == 1
 
 

@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint as ChargePoint16, call as call16, call_result as result16
+from ocpp.v21 import ChargePoint as ChargePoint21, call as call21, call_result as result21
 from ocpp.v201 import ChargePoint as ChargePoint201, call as call201, call_result as result201
 
+from contracts.calls import CallAnswered
 from contracts.ocpp import (
     ChargerBooted,
     ConnectorStatusReported,
@@ -19,6 +21,8 @@ from contracts.ocpp import (
     TransactionEnded,
     TransactionStarted,
 )
+
+from .test_operator_calls import asks
 
 NOW = "2026-03-04T10:00:00Z"
 
@@ -55,6 +59,20 @@ class Charger201(ChargePoint201):  # type: ignore[misc]
     def on_reset(self, type: str, **_: Any) -> result201.Reset:  # noqa: A002 the package names it so
         self.asked = type
         return result201.Reset(status="Scheduled")
+
+
+class Charger21(ChargePoint21):  # type: ignore[misc]
+    asked: str | None = None
+
+    @on("Reset")
+    def on_reset(self, type: str, **_: Any) -> result21.Reset:  # noqa: A002 the package names it so
+        self.asked = type
+        return result21.Reset(status="Accepted")
+
+    @on("GetVariables")
+    def on_get_variables(self, get_variable_data: list[Any], **_: Any) -> result21.GetVariables:
+        answers = [{**each, "attribute_status": "Accepted", "attribute_value": "60"} for each in get_variable_data]
+        return result21.GetVariables(get_variable_result=answers)
 
 
 @asynccontextmanager
@@ -130,6 +148,44 @@ async def test_a_2_0_1_charging_station_lives_its_life(site):
     assert booted.reason == "RemoteReset"
     [ended] = site.publisher.of(TransactionEnded)
     assert (ended.transaction_id, ended.reason) == ("t1", "ResetCommand")
+
+
+async def test_a_2_1_charging_station_lives_its_life(site):
+    bridge = await site.start()
+    async with running(site, bridge, "ocpp2.1", Charger21) as charger:
+        station = {"model": "Two", "vendorName": "Acme"}
+        boot = await charger.call(call21.BootNotification(station, "RemoteReset"), suppress=False)
+        assert boot.status == "Accepted"
+        assert (await charger.call(call21.Heartbeat(), suppress=False)).current_time
+        available = {
+            "eventId": 1,
+            "timestamp": NOW,
+            "trigger": "Delta",
+            "actualValue": "Available",
+            "eventNotificationType": "HardWiredNotification",
+            "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+            "variable": {"name": "AvailabilityState"},
+        }
+        await charger.call(call21.NotifyEvent(generated_at=NOW, seq_no=0, event_data=[available]), suppress=False)
+        event = call21.TransactionEvent(
+            event_type="Ended",
+            timestamp=NOW,
+            trigger_reason="ResetCommand",
+            seq_no=1,
+            transaction_info={"transactionId": "t1", "stoppedReason": "ImmediateReset"},
+        )
+        await charger.call(event, suppress=False)
+        await charger.call(call21.SecurityEventNotification("StartupOfTheDevice", NOW), suppress=False)
+        wanted = {"getVariableData": [{"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "Heart"}}]}
+        asks(site, "garage-1", "GetVariables", wanted)
+        [answered] = await site.published(CallAnswered)
+        assert answered.payload["getVariableResult"][0]["attributeValue"] == "60"
+        bridge.resets.take(site.reset("garage-1", 1))
+        await site.published(ResetAccepted)
+        assert charger.asked == "Immediate"
+    assert site.publisher.of(ConnectorStatusReported)[0].evse_id == 1
+    [ended] = site.publisher.of(TransactionEnded)
+    assert ended.reason == "ImmediateReset"
 
 
 @pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])

@@ -334,7 +334,7 @@ async def test_a_session_that_ended_does_not_hide_a_newer_one(world):
 
 
 async def test_openapi_describes_every_call(world):
-    described = (await world.http.get("/openapi.json")).json()["paths"]
+    described = (await world.http.get("/api/v1/openapi.json")).json()["paths"]
     assert set(described["/api/v1/chargers/{charger_id}"]) == {"get", "put", "delete"}
     assert "202" in described["/api/v1/chargers/{charger_id}/restarts"]["post"]["responses"]
     assert "/api/v1/chargers/{charger_id}/registration" in described

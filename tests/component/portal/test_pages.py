@@ -116,28 +116,60 @@ async def test_the_list_and_the_search_show_the_chargers_of_ones_groups(world):
     assert "No charger matches." in (await show(world, "/chargers?q=nothing")).text
 
 
-async def test_the_page_of_a_charger_has_its_icon_its_dialog_and_its_words(world):
+async def test_the_page_of_a_charger_is_whole_before_its_script_runs(world):
     await sign_in(world)
     page = (await show(world, "/chargers/CP-1")).text
-    assert {
-        "restart-icon", "restart-tooltip", "restart-reasons", "restart-dialog", "dialog-ok", "dialog-cancel",
-        "charger-state", "live-state",
-    } <= hooks(page)  # fmt: skip
-    assert 'data-kind="available"' in page
-    assert 'closedby="any"' in page
-    assert re.search(r'role="tooltip"[^>]*><p>Restart available</p>', page)
+    assert {"charger-state", "live-state", "history"} <= hooks(page)
+    given = re.search(r'<charger-restart charger-id="CP-1">\s*<script type="application/json">(.*?)</script>', page)
+    assert given
+    assert orjson.loads(given[1])["restart"]["available"] is True
+    assert '<a class="button" href="/chargers/CP-1/restart">Restart available</a>' in page
 
 
-async def test_a_grey_icon_opens_nothing_and_every_reason_is_text(world):
+async def test_a_charger_that_can_not_be_restarted_offers_no_way_and_every_reason_is_text(world):
     gone = ChargerDisconnected(charger_id="CP-1", epoch=1, bridge="b", since="2026-03-01T12:00:00Z", why="lost")
     await world.say(world.make.member("administrator", "depot", Role.USER, 2), gone)
     await sign_in(world)
     page = (await show(world, "/chargers/CP-1")).text
-    button = re.search(r'<button class="restart-icon"[^>]*>', page)
-    assert button
-    assert 'aria-disabled="true"' in button[0]
-    assert 'type="button"' in button[0]
-    assert page.count('<li data-reason="role">') == page.count('<li data-reason="offline">') == 2
+    assert 'href="/chargers/CP-1/restart"' not in page
+    assert page.count('<li data-reason="role">') == page.count('<li data-reason="offline">') == 1
+    assert "Ask one of them: Super_administrator" in page
+
+
+async def test_pages_are_in_the_language_that_was_chosen_else_in_the_browsers(world):
+    spanish = {"accept-language": "es-MX,es;q=0.9,en;q=0.5"}
+    login = await show(world, "/login", **spanish)
+    assert '<html lang="es">' in login.text
+    assert login.headers["content-language"] == "es"
+    assert {"Cookie", "Accept-Language"} <= set(login.headers["vary"].replace(" ", "").split(","))
+    chosen = await world.http.post(
+        "/language", data={"language": "en"}, headers=OURS | {"referer": f"{world.url}/login"}
+    )
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/login")
+    assert '<html lang="en">' in (await show(world, "/login", **spanish)).text
+    answer = await world.http.get("/api/v1/chargers/none", headers=world.bearer("administrator") | spanish)
+    assert answer.json()["detail"] == "No existe ese cargador o no está en tus grupos."
+
+
+async def test_only_a_listed_site_may_call_the_api_from_its_pages(new_database, portal_running):
+    settings = PortalSettings(embed_origins="https://one.example, https://two.example/")
+    async with portal_running(await new_database(), settings) as world:
+        await world.seed()
+        for origin, allowed in (("https://two.example", True), ("https://evil.example", False)):
+            asked = world.bearer("administrator") | {"origin": origin}
+            answer = await world.http.get("/api/v1/chargers/CP-1", headers=asked)
+            assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_the_modules_of_the_component_may_be_loaded_by_any_site_and_are_kept_while_unchanged(world):
+    for name in ("charger-restart.js", "words/es.js", "icons.js", "styles.js"):
+        module = await world.http.get(f"/static/{name}")
+        assert module.headers["content-type"].startswith("text/javascript")
+        assert module.headers["access-control-allow-origin"] == "*"
+        again = await world.http.get(f"/static/{name}", headers={"if-none-match": module.headers["etag"]})
+        assert again.status_code == 304
+    assert (await world.http.get("/static/words/xx.js")).status_code == 404
 
 
 async def test_the_story_of_a_restart_stands_in_the_page(world):
@@ -181,7 +213,7 @@ async def test_a_restart_that_waits_is_taken_back_on_the_page(world):
     attempt = uuid4()
     await world.say(world.make.moved(attempt, 1, Status.QUEUED, steps={Step.REQUESTED: "2026-03-01T12:00:00Z"}))
     await sign_in(world)
-    assert 'data-testid="cancel-restart"' in (await show(world, "/chargers/CP-1")).text
+    assert f'action="/restarts/{attempt}/cancel"' in (await show(world, "/chargers/CP-1")).text
     sent = await world.http.post(f"/restarts/{attempt}/cancel", headers=OURS)
     assert (sent.status_code, len(world.publisher.messages)) == (303, 1)
 

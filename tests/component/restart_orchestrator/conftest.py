@@ -59,7 +59,11 @@ SAGA = (topics.RESTART_REQUESTS, topics.OCPP_ANSWERS, topics.OCPP_CONNECTIVITY, 
 
 
 class Orchestrator:
-    """A prepared orchestrator, told one batch after the other."""
+    """A prepared orchestrator, told one batch after the other.
+
+    Attributes:
+        answering: while time passes, the bridge answers for every charger that is asked for.
+    """
 
     def __init__(self, service: Service, clock: FakeClock, settings: Settings) -> None:
         self.service = service
@@ -75,6 +79,8 @@ class Orchestrator:
             metrics=AttemptMetrics(service.registry),
         )
         service.timers.on_due(self.handler.on_deadline)
+        self.answering = True
+        self.probed: list[ocpp.ProbeCharger] = []
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
 
     def said(self, topic: Topic, *messages: Message) -> list[Envelope[Any]]:
@@ -146,7 +152,17 @@ class Orchestrator:
                 break
             self.clock.set(max(moment, self.clock.now()))
             assert await self.service.timers._fire_one()
+            if self.answering:
+                await self.answer_probes()
         self.clock.set(until)
+
+    async def answer_probes(self) -> None:
+        """Every charger that was asked for and not heard yet is heard now, as the bridge would say."""
+        for asked in (await self.probes())[len(self.probed) :]:
+            self.probed.append(asked)
+            heard = {"epoch": asked.epoch, "escalation": asked.escalation, "heard_at": self.clock.now()}
+            said = ocpp.ChargerProbed(charger_id=asked.charger_id, attempt_id=asked.attempt_id, **heard)
+            await self.hear(topics.OCPP_ANSWERS, said)
 
     async def moves(self, attempt_id: UUID | None = None) -> list[AttemptMoved]:
         told = [each.data for each in await outbox_messages(self.database, topics.RESTART_ATTEMPTS)]
@@ -156,7 +172,12 @@ class Orchestrator:
         return [move.status for move in await self.moves(attempt_id)]
 
     async def resets(self) -> list[ocpp.ResetCharger]:
-        return [each.data for each in await outbox_messages(self.database, topics.OCPP_COMMANDS)]
+        commands = [each.data for each in await outbox_messages(self.database, topics.OCPP_COMMANDS)]
+        return [command for command in commands if isinstance(command, ocpp.ResetCharger)]
+
+    async def probes(self) -> list[ocpp.ProbeCharger]:
+        commands = [each.data for each in await outbox_messages(self.database, topics.OCPP_COMMANDS)]
+        return [command for command in commands if isinstance(command, ocpp.ProbeCharger)]
 
     async def held(self, attempt_id: UUID) -> store.Held:
         async with self.database.begin() as session:

@@ -353,6 +353,50 @@ async def test_a_charger_that_stays_has_ignored_it(orchestrator):
     assert (verdict.cause, verdict.confidence) == (Cause.IGNORED, Confidence.HIGH)
 
 
+async def test_a_charger_is_asked_for_before_it_is_said_to_have_ignored_it(orchestrator):
+    orchestrator.answering = False
+    attempt = await orchestrator.ask()
+    await orchestrator.send(attempt)
+    await orchestrator.accept(attempt)
+    await orchestrator.pass_time(60)
+    [asked] = await orchestrator.probes()
+    last = (await orchestrator.moves(attempt))[-1]
+    assert (asked.attempt_id, asked.epoch, asked.escalation) == (attempt, SESSION, 0)
+    assert (last.status, last.deadline) == (Status.AWAITING_DROP, asked.not_after)
+    await orchestrator.answer_probes()
+    last = (await orchestrator.moves(attempt))[-1]
+    assert (last.status, last.verdict.cause) == (Status.NOT_RESTARTED, Cause.IGNORED)
+    assert last.new_evidence[0].position.startswith(topics.OCPP_ANSWERS.name)
+
+
+async def test_when_nobody_says_anything_it_is_lost_and_revised_when_it_boots(orchestrator):
+    orchestrator.answering = False
+    attempt = await orchestrator.ask()
+    await orchestrator.send(attempt)
+    await orchestrator.accept(attempt)
+    await orchestrator.pass_time(359)
+    assert (await orchestrator.statuses(attempt))[-1] is Status.AWAITING_DROP
+    await orchestrator.pass_time(1)
+    lost = (await orchestrator.moves(attempt))[-1]
+    assert (lost.status, lost.verdict.confidence) == (Status.LOST, Confidence.MEDIUM)
+    await orchestrator.connect(SESSION + 1, after=60)
+    await orchestrator.boot(SESSION + 1, after=1)
+    await orchestrator.pass_time(60)
+    last = (await orchestrator.moves(attempt))[-1]
+    assert (last.status, last.revises) == (Status.RESTARTED, lost.version)
+
+
+async def test_an_answer_that_is_read_twice_or_late_counts_once(orchestrator):
+    attempt = await orchestrator.ask()
+    await orchestrator.send(attempt)
+    await orchestrator.accept(attempt)
+    await orchestrator.pass_time(60)
+    moves = await orchestrator.moves(attempt)
+    orchestrator.probed.clear()
+    await orchestrator.answer_probes()
+    assert await orchestrator.moves(attempt) == moves
+
+
 async def test_a_lost_charger_that_returns_is_judged_anew(orchestrator):
     attempt = await orchestrator.ask()
     await orchestrator.send(attempt)
@@ -434,7 +478,7 @@ async def test_a_deadline_waits_until_what_was_said_by_then_is_read(orchestrator
     await orchestrator.disconnect()
     await mark_read(orchestrator, topics.OCPP_CONNECTIVITY, 9)
     orchestrator.clock.advance(0.5)
-    assert await orchestrator.service.timers._fire_one()
+    await orchestrator.service.timers._fire_one()
     assert (await orchestrator.statuses(attempt))[-1] is Status.RESTARTING
 
 
@@ -455,8 +499,8 @@ async def test_a_deadline_does_not_wait_for_what_is_said_after_it(orchestrator):
     await orchestrator.accept(attempt)
     orchestrator.ends.of = {topics.OCPP_OBSERVATIONS.name: 9}
     orchestrator.clock.advance(61)
-    for _wait in ("for the bridge", "for the answer", "for the drop"):
-        assert await orchestrator.service.timers._fire_one()
+    while await orchestrator.service.timers._fire_one():
+        assert (await orchestrator.statuses(attempt))[-1] is Status.AWAITING_DROP
     orchestrator.ends.of = {topics.OCPP_OBSERVATIONS.name: 99}
     await mark_read(orchestrator, topics.OCPP_OBSERVATIONS, 9)
     await orchestrator.pass_time(1)

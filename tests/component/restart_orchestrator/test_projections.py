@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from chassis.testing import FakeClock
 from contracts import ocpp, topics
 from contracts.auth import MembershipEnded, MembershipGranted
 from contracts.billing import PlanSet
@@ -14,6 +15,7 @@ from restart_orchestrator import store
 from restart_orchestrator.projections import PROJECTIONS
 
 CHARGER, GROUP, PERSON, SESSION = "CHARGER-1", "harbour", "ada", 7
+LONG_AGO = FakeClock().now()
 
 
 async def known(orchestrator):
@@ -166,6 +168,58 @@ async def test_the_last_status_of_the_last_session_counts(orchestrator):
     assert (await known(orchestrator)).connectors == {"1/1": "occupied"}
 
 
+async def test_a_status_that_is_sent_late_by_the_chargers_own_clock_is_not_its_last_word(orchestrator):
+    at = orchestrator.clock.now()
+    for state, said in (("available", 0), ("unavailable", -300)):
+        status = orchestrator.status(state=state).model_copy(update={"reported_at": at + timedelta(seconds=said)})
+        await orchestrator.hear(topics.OCPP_OBSERVATIONS, status, after=1)
+    assert (await known(orchestrator)).connectors == {"1/1": "available"}
+
+
+@pytest.mark.parametrize("far_off", [timedelta(days=-400), timedelta(days=2)])
+async def test_a_clock_that_is_far_off_says_nothing_about_what_is_late(orchestrator, far_off):
+    at = orchestrator.clock.now()
+    for state, said in (("available", timedelta()), ("faulted", far_off)):
+        status = orchestrator.status(state=state).model_copy(update={"reported_at": at + said})
+        await orchestrator.hear(topics.OCPP_OBSERVATIONS, status, after=1)
+    assert (await known(orchestrator)).connectors == {"1/1": "faulted"}
+
+
+async def test_on_a_new_session_a_slower_clock_starts_anew(orchestrator):
+    at = orchestrator.clock.now()
+    for session, state, said in ((SESSION, "available", 0), (SESSION + 1, "faulted", -60)):
+        status = orchestrator.status(session, state=state)
+        status = status.model_copy(update={"reported_at": at + timedelta(seconds=said)})
+        await orchestrator.hear(topics.OCPP_OBSERVATIONS, status, after=1)
+    assert (await known(orchestrator)).connectors == {"1/1": "faulted"}
+
+
+async def test_what_a_restart_is_compared_with_is_gathered(orchestrator):
+    broken = orchestrator.status(state="faulted").model_copy(update={"error_code": "GroundFailure"})
+    booted = ocpp.ChargerBooted(charger_id=CHARGER, epoch=SESSION, firmware="1.2.3")
+    updating = ocpp.FirmwareStatusReported(charger_id=CHARGER, epoch=SESSION, status="Installing", updating=True)
+    await orchestrator.begin_charging()
+    await orchestrator.hear(topics.OCPP_OBSERVATIONS, broken, booted, updating)
+    standing = await known(orchestrator)
+    assert standing.faults == {"1/1": "GroundFailure"}
+    assert standing.running == {"1": "1/1"}
+    assert standing.firmware == "1.2.3"
+    assert (standing.situation.updating_firmware, standing.firmware_news_at) == (True, orchestrator.clock.now())
+    assert standing.expected is None
+
+
+async def test_the_last_boots_are_remembered_in_whatever_order_they_come(orchestrator):
+    begin = orchestrator.clock.now()
+    told = []
+    for session in range(1, 6):
+        booted = ocpp.ChargerBooted(charger_id=CHARGER, epoch=SESSION + session)
+        told.extend(await orchestrator.hear(topics.OCPP_OBSERVATIONS, booted, after=10))
+    await orchestrator.hear_again(topics.OCPP_OBSERVATIONS, told[::-1])
+    async with orchestrator.database.begin() as session:
+        (found,) = (await session.execute(text("select booted_at from recent_boots"))).scalars().all()
+    assert found == [begin + timedelta(seconds=10 * number) for number in (5, 4, 3)]
+
+
 async def test_a_boot_that_was_asked_for_is_no_boot(start):
     orchestrator = await start()
     await orchestrator.connect()
@@ -236,6 +290,9 @@ HISTORY = (
     ocpp.FirmwareStatusReported(charger_id=CHARGER, epoch=SESSION + 1, status="Installed", updating=False),
     _transaction(ocpp.TransactionStarted, 4, evse_id=1),
     _status("faulted", SESSION + 1),
+    *(ocpp.ChargerBooted(charger_id=CHARGER, epoch=SESSION + 1, firmware=f"1.{number}") for number in range(4)),
+    _status("available", SESSION + 1).model_copy(update={"reported_at": LONG_AGO + timedelta(seconds=60)}),
+    _status("occupied", SESSION + 1).model_copy(update={"reported_at": LONG_AGO}),
 )
 
 

@@ -79,11 +79,12 @@ async def test_a_duration_ends_the_run(server: LittleServer):
 
 
 async def test_the_list_of_personalities_is_readable_by_people_and_programs():
-    _, text, _ = await finish(await launch("--list-personalities"))
-    _, data, _ = await finish(await launch("--list-personalities", "--json"))
+    _, text, _ = await finish(await launch("--list"))
+    _, data, _ = await finish(await launch("--list", "--json"))
     rows = json.loads(data)
-    assert len(rows) == len(text.splitlines())
-    assert {"name", "about", "family"} == rows[0].keys()
+    assert {"name", "about", "family", "verdict"} == rows[0].keys()
+    for row in rows:
+        assert all(row[told] in text for told in ("name", "about", "verdict"))
 
 
 async def test_a_mistake_is_told_in_one_sentence():

@@ -2,7 +2,7 @@
 
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
@@ -13,14 +13,14 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from hypothesis import given, settings, strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import AwareDatetime, BaseModel, FiniteFloat, StringConstraints
+from pydantic import AwareDatetime, BaseModel, JsonValue
+from pydantic.fields import FieldInfo
 
 import contracts
 from contracts import topics
 from contracts.envelope import Envelope, Message, Tombstone
 from contracts.registry import Known, Undecodable, Unknown, decode, encode
 from contracts.topics import Topic
-from contracts.words import Counter
 
 SCHEMAS = Path(contracts.__file__).parents[2] / "schemas"
 MESSAGES = [
@@ -39,28 +39,51 @@ SCALARS: Mapping[object, st.SearchStrategy[Any]] = {
     AwareDatetime: TIMES,
     type(None): st.none(),
 }
-BOUNDED: Mapping[object, st.SearchStrategy[Any]] = {
-    Counter: st.integers(0, 2**63 - 1),
-    FiniteFloat: st.floats(allow_nan=False, allow_infinity=False),
-}
+PLAIN = (int, float, str)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner, max_size=2),
+    max_leaves=4,
+)
 
 
-def text_within(constraints: StringConstraints) -> st.SearchStrategy[str]:
-    if constraints.pattern is not None:
-        return st.from_regex(constraints.pattern, fullmatch=True).filter(lambda text: not text.endswith("\n"))
-    return st.text(max_size=constraints.max_length)
+def bound(constraints: Sequence[Any], name: str, otherwise: Any) -> Any:
+    """What a field's constraints say of one bound: `ge`, `gt`, `le`, `max_length` or `pattern`."""
+    found = [value for one in constraints if (value := getattr(one, name, None)) is not None]
+    return found[0] if found else otherwise
+
+
+def within(annotation: Any, metadata: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """All values of a scalar that its constraints allow."""
+    constraints = [one for each in metadata for one in (each.metadata if isinstance(each, FieldInfo) else [each])]
+    if annotation is int:
+        return st.integers(bound(constraints, "ge", -(2**63)), bound(constraints, "le", 2**63 - 1))
+    if annotation is float:
+        above = bound(constraints, "gt", None)
+        return st.floats(
+            above if above is not None else bound(constraints, "ge", None),
+            bound(constraints, "le", None),
+            exclude_min=above is not None,
+            allow_nan=False,
+            allow_infinity=False,
+        )
+    if annotation is str:
+        pattern = bound(constraints, "pattern", None)
+        if pattern is not None:
+            return st.from_regex(pattern, fullmatch=True).filter(lambda text: not text.endswith("\n"))
+        return st.text(max_size=bound(constraints, "max_length", None))
+    raise TypeError(f"no strategy for {annotation!r} within {metadata!r}; add one here")
 
 
 def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     """All values of a field's annotation, as far as the contracts use annotations."""
+    if annotation is JsonValue:
+        return ANY_JSON
     if annotation in SCALARS:
         return SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        for metadata in arguments[1:]:
-            if isinstance(metadata, StringConstraints):
-                return text_within(metadata)
-        return BOUNDED[annotation]
+        return within(arguments[0], arguments[1:])
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):
@@ -78,9 +101,17 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     raise TypeError(f"no strategy for {annotation!r}; add one here")
 
 
+def value_of_field(annotation: Any, field: FieldInfo) -> st.SearchStrategy[Any]:
+    """All values of a field; its constraints stand in its annotation, or beside it."""
+    plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if plain in PLAIN and field.metadata:
+        return within(plain, field.metadata)
+    return values_of(annotation)
+
+
 def bodies_of(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(model, include_extras=True)
-    fields = {name: values_of(hints[name]) for name in model.model_fields}
+    fields = {name: value_of_field(hints[name], field) for name, field in model.model_fields.items()}
     required = {name: fields[name] for name, field in model.model_fields.items() if field.is_required()}
     optional = {name: strategy for name, strategy in fields.items() if name not in required}
     return st.fixed_dictionaries(required, optional=optional).map(lambda values: model(**values))

@@ -8,10 +8,11 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contracts.ocpp import ConnectorState
-from contracts.restart import TERMINAL, Confidence, Outcome, Status, When
+from contracts.restart import TERMINAL, Cause, Confidence, Expected, Outcome, Spread, Status, Strength, When
 from contracts.words import Role
 from restart_orchestrator.attempt import decide
 from restart_orchestrator.codec import from_json, to_json
+from restart_orchestrator.health import interrupted
 from restart_orchestrator.inputs import (
     Accepted,
     Asked,
@@ -23,17 +24,20 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    Past,
+    Probed,
     Rejected,
     Request,
     Scheduled,
     SecurityEvent,
     Sent,
+    Standing,
     StandingChanged,
     TransactionEnded,
     Unanswered,
     Unsupported,
 )
-from restart_orchestrator.states import Attempt, Decision, Idle, Moved, SendReset, Transition, WakeMe, evolve
+from restart_orchestrator.states import Attempt, Decision, Idle, Moved, Probe, SendReset, Transition, WakeMe, evolve
 from restart_orchestrator.story import ATTEMPT_ID, CHARGER_ID, CONNECTOR, QUIET, START, standing
 from restart_orchestrator.windows import Windows
 
@@ -42,14 +46,42 @@ FIRST = QUIET.epoch
 SECONDS = st.floats(min_value=0, max_value=120, allow_nan=False)
 LATE = st.sampled_from([0.0, 0.0, 0.5, 5.0, 60.0])
 SESSIONS = st.integers(min_value=FIRST - 1, max_value=FIRST + 4)
-STANDINGS = st.builds(
-    lambda online, charging, updating, role, protocol: standing(
-        online=online,
-        transactions=(CONNECTOR,) if charging else (),
-        updating_firmware=updating,
-        role=role,
-        protocol=protocol,
+PASTS = st.one_of(
+    st.none(),
+    st.builds(
+        lambda per_day, boots, bad: Past(
+            per_day=per_day, booted_at=tuple(START - timedelta(minutes=each) for each in boots), ended_badly=bad
+        ),
+        st.integers(0, 2),
+        st.lists(st.integers(0, 90), max_size=3),
+        st.sampled_from([False, False, False, True]),
     ),
+)
+LEARNED = st.one_of(
+    st.none(),
+    st.builds(
+        lambda drop, boot: Expected(
+            samples=10, basis="model", drop=Spread(p50_s=drop, p95_s=drop), boot=Spread(p50_s=boot, p95_s=boot)
+        ),
+        st.floats(0, 1000),
+        st.floats(0, 1000),
+    ),
+)
+STANDINGS = st.builds(
+    lambda online, charging, updating, role, protocol, past, expected: replace(
+        standing(
+            online=online,
+            transactions=(CONNECTOR,) if charging else (),
+            updating_firmware=updating,
+            role=role,
+            protocol=protocol,
+        ),
+        past=past,
+        expected=expected,
+        running={"42": CONNECTOR} if charging else {},
+    ),
+    past=PASTS,
+    expected=LEARNED,
     online=st.sampled_from([*[True] * 5, False]),
     charging=st.sampled_from([*[False] * 3, True]),
     updating=st.sampled_from([*[False] * 9, True]),
@@ -77,20 +109,32 @@ def happening(at: datetime) -> dict[str, object]:
 
 
 def answers(at: datetime) -> st.SearchStrategy[Input]:
-    facts = happening(at) | {"epoch": FIRST}
+    return st.sampled_from([0, 0, 1]).flatmap(lambda number: answers_to(at, number))
+
+
+def answers_to(at: datetime, number: int) -> st.SearchStrategy[Input]:
+    facts = happening(at) | {"epoch": FIRST, "number": number}
     return st.one_of(
         st.just(Sent(**facts)),
         st.builds(lambda on: Accepted(**facts, answer_epoch=on), SESSIONS),
         st.builds(lambda on: Scheduled(**facts, answer_epoch=on), SESSIONS),
         st.just(Unanswered(**facts, why="timeout")),
+        st.builds(lambda epoch, known: Probed(**facts | {"epoch": epoch}, standing=known), SESSIONS, STANDINGS),
     )
 
 
 def refusals(at: datetime) -> st.SearchStrategy[Input]:
-    facts = happening(at) | {"epoch": FIRST}
-    return st.sampled_from(
-        [Rejected(**facts), Unsupported(**facts, code="NotSupported"), NotDelivered(**facts, why="not_connected")]
-    )
+    def of(number: int, known: Standing) -> st.SearchStrategy[Input]:
+        facts = happening(at) | {"epoch": FIRST, "number": number}
+        return st.sampled_from(
+            [
+                Rejected(**facts, standing=known),
+                Unsupported(**facts, code="NotSupported"),
+                NotDelivered(**facts, why="not_connected"),
+            ]
+        )
+
+    return st.tuples(st.sampled_from([0, 0, 1]), STANDINGS).flatmap(lambda drawn: of(*drawn))
 
 
 def sightings(at: datetime) -> st.SearchStrategy[Input]:
@@ -121,10 +165,13 @@ def sightings(at: datetime) -> st.SearchStrategy[Input]:
             st.sampled_from([None, 0.1, 30.0]),
         ),
         st.builds(
-            lambda epoch, reason, idle: TransactionEnded(**facts, epoch=epoch, reason=reason, idle=idle),
+            lambda epoch, reason, idle, which: TransactionEnded(
+                **facts, epoch=epoch, transaction_id=which, reason=reason, idle=idle
+            ),
             SESSIONS,
             st.sampled_from([None, "SoftReset", "Local"]),
             st.booleans(),
+            st.sampled_from(["42", "43"]),
         ),
         st.builds(
             lambda epoch, kind: SecurityEvent(**facts, epoch=epoch, kind=kind),
@@ -144,6 +191,7 @@ class OneAttempt(RuleBasedStateMachine):
         self.history: list[Transition] = []
         self.resets: list[SendReset] = []
         self.armed: list[WakeMe] = []
+        self.known: Standing | None = None
 
     @initialize(asked=ASKED, known=STANDINGS)
     def a_person_asks(self, asked: Asked, known) -> None:
@@ -192,23 +240,46 @@ class OneAttempt(RuleBasedStateMachine):
             )
         )
 
-    def hear(self, event: Input) -> None:
+    @precondition(lambda self: self.attempt is not None and self.attempt.deadline is not None)
+    @rule(known=STANDINGS)
+    def the_wait_ends_and_the_charger_is_there(self, known: Standing) -> None:
+        waited = self.attempt.deadline
+        self.now = max(self.now, waited.due)
+        facts = happening(waited.due) | {"waiting_for": waited.waiting_for, "number": waited.number}
+        asked = self.hear(DeadlinePassed(**facts, standing=known))
+        for probe in asked:
+            self.hear(Probed(**happening(self.now), epoch=probe.epoch, number=probe.number, standing=known))
+            assert not self.attempt.is_open or self.attempt.escalations, "it was heard, so that its wait is over"
+
+    def hear(self, event: Input) -> list[Probe]:
         before = self.attempt
+        self.known = getattr(event, "standing", None)
         decision = decide(before, event, now=self.now, windows=WINDOWS)
         self.check(before, decision)
         again = decide(self.attempt, event, now=self.now, windows=WINDOWS)
         assert again.transitions == (), f"heard twice, {type(event).__name__} counts twice"
         assert again.commands == ()
+        return [command for command in decision.commands if isinstance(command, Probe)]
 
     def check(self, before: Attempt | None, decision: Decision) -> None:
         assert (decision.idle is None) == bool(decision.transitions), "it says why nothing follows, and only then"
         for transition in decision.transitions:
             self.history.append(transition)
+            if isinstance(transition, Moved):
+                assert transition.sentence, "each move says what happened"
+                assert transition.confidence is not None
+                self.check_that_it_was_heard(transition)
             self.attempt = evolve(self.attempt, transition)
         for command in decision.commands:
             if isinstance(command, SendReset):
                 self.resets.append(command)
-                assert before is None or before.reset is None
+                if command.number == 0:
+                    assert before is None or before.reset is None
+                else:
+                    self.check_that_a_harder_reset_may_follow(before, command)
+            elif isinstance(command, Probe):
+                assert self.attempt.deadline.due == command.not_after, "it is waited for as long as it is asked"
+                assert command.number == self.attempt.reset.number
             else:
                 self.armed.append(command)
         if before is not None and before.status in TERMINAL and before.status is not Status.LOST:
@@ -218,9 +289,30 @@ class OneAttempt(RuleBasedStateMachine):
             assert self.attempt.revises == before.lost_version, "a revision names what it revises"
             assert self.attempt.status in {Status.RESTARTED, Status.NOT_RESTARTED}
 
+    def check_that_it_was_heard(self, move: Moved) -> None:
+        if move.verdict is not None and move.verdict.cause is Cause.IGNORED and move.verdict != self.attempt.former:
+            assert "heard_at" in move.evidence[-1].params, "silence alone may be that of the bridge"
+
+    def check_that_a_harder_reset_may_follow(self, before: Attempt, command: SendReset) -> None:
+        assert before.is_open
+        assert (command.number, before.reset.number) == (1, 0)
+        assert command.strength is Strength.HARD
+        assert self.attempt.escalations[-1].after in {"ignored", "rejected"}
+        assert before.seen.drop_at is None or before.status is not Status.RESTARTING
+        assert self.known.past is not None
+        assert self.known.past.per_day > 0
+        assert not self.known.past.ended_badly
+        assert self.known.protocol == "ocpp1.6"
+        assert self.known.situation.role is Role.ADMINISTRATOR
+        assert self.known.situation.online
+        assert not self.known.situation.updating_firmware
+
     @invariant()
-    def at_most_one_reset_is_sent_and_none_when_something_blocks(self) -> None:
-        assert len(self.resets) <= 1
+    def one_reset_of_each_number_is_sent_and_none_when_something_blocks(self) -> None:
+        assert [reset.number for reset in self.resets] == list(range(len(self.resets)))
+        assert len(self.resets) <= 2
+        if self.attempt is not None:
+            assert len(self.attempt.escalations) == max(0, len(self.resets) - 1)
         if self.attempt is not None:
             assert bool(self.resets) == (self.attempt.reset is not None)
             if self.attempt.refusals:
@@ -254,6 +346,17 @@ class OneAttempt(RuleBasedStateMachine):
             attempt = evolve(attempt, transition)
             assert attempt.version == version
         assert attempt == self.attempt
+
+    @invariant()
+    def its_windows_are_those_of_its_sending(self) -> None:
+        if self.attempt is not None and self.attempt.reset is not None:
+            assert self.attempt.reset.waits == WINDOWS.waits(self.attempt.reset.expected) or self.attempt.escalations
+            assert WINDOWS.of(self.attempt.reset.waits).drop <= WINDOWS.limits.drop.most
+
+    @invariant()
+    def what_was_interrupted_ran_when_it_was_sent(self) -> None:
+        if self.attempt is not None and self.attempt.reset is not None:
+            assert set(interrupted(self.attempt.seen, self.attempt.reset)) <= set(self.attempt.reset.running)
 
     @invariant()
     def what_is_stored_is_what_is_read(self) -> None:
@@ -294,6 +397,48 @@ class ALostAttempt(OneAttempt):
         assert self.attempt.status is Status.LOST
 
 
+ALLOWING = st.builds(
+    lambda past, protocol, role: replace(standing(protocol=protocol, role=role), past=past),
+    past=PASTS.filter(lambda past: past is not None),
+    protocol=st.sampled_from(["ocpp1.6", "ocpp1.6", "ocpp1.6", "ocpp2.0.1"]),
+    role=st.sampled_from([*[Role.ADMINISTRATOR] * 4, Role.USER, None]),
+)
+
+
+class AnAttemptThatMayGoOn(OneAttempt):
+    """One whose first Reset brought nothing, in a group that may allow a harder one."""
+
+    @initialize(known=ALLOWING, rejects=st.booleans())
+    def a_person_asks(self, known: Standing, rejects: bool) -> None:
+        asked = Asked(requested_by="ada", requested_at=START)
+        self.hear(
+            Request(**happening(START), attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, asked=asked, standing=QUIET)
+        )
+        self.hear(Sent(**happening(START), epoch=FIRST))
+        if rejects:
+            self.hear(Rejected(**happening(START), epoch=FIRST, standing=known))
+        else:
+            self.nothing_happens_until_it_counts_as_ignored(known)
+        expected = known.past is not None and known.past.per_day > 0 and known.protocol == "ocpp1.6"
+        if not expected:
+            assert not self.attempt.escalations
+
+    @precondition(lambda self: self.attempt is not None and self.attempt.escalations and self.attempt.is_open)
+    @rule(known=ALLOWING, number=st.integers(0, 1))
+    def the_charger_rejects_it(self, known: Standing, number: int) -> None:
+        self.hear(Rejected(**happening(self.now), epoch=FIRST, number=number, standing=known))
+
+    def nothing_happens_until_it_counts_as_ignored(self, known: Standing) -> None:
+        for _ in range(2):
+            wake = self.attempt.deadline
+            self.now = max(self.now, wake.due)
+            facts = happening(wake.due) | {"waiting_for": wake.waiting_for, "number": wake.number}
+            self.hear(DeadlinePassed(**facts, standing=known))
+        self.hear(Probed(**happening(self.now), epoch=FIRST, standing=known))
+
+
+AnAttemptThatMayGoOn.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+TestAnAttemptThatMayGoOn = AnAttemptThatMayGoOn.TestCase
 ALostAttempt.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestALostAttempt = ALostAttempt.TestCase
 OneAttempt.TestCase.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)

@@ -9,13 +9,32 @@ import pytest
 from chassis.testing import FakeClock
 from contracts.envelope import Envelope
 from contracts.fleet import CredentialRevoked, CredentialSet
-from ocpp_bridge.credentials import Credentials, Verdict, parse_basic
+from ocpp_bridge.approach import Approach, ClientCertificate
+from ocpp_bridge.credentials import Checked, Credentials, Verdict, parse_basic
 
 SALT = b"salt"
+AT = 1_000.0
+CERTIFICATE = ClientCertificate("garage-1", "Operator", AT + 1)
 
 
-def credentials(profile=1, password=b"right password ok", revoked=None) -> Credentials:
-    made = Credentials(wrong=3, wrong_every_s=10, on_revoked=(revoked if revoked is not None else []).append)
+class NoChanges:
+    """No new password is under way."""
+
+    def of(self, _charger_id):
+        return ()
+
+    def proven(self, charger_id, call_id) -> None:
+        raise AssertionError(f"{charger_id} has no change {call_id}")
+
+
+def credentials(profile=1, password=b"right password ok", revoked=None, organization="") -> Credentials:
+    made = Credentials(
+        wrong=3,
+        wrong_every_s=10,
+        changes=NoChanges(),
+        on_revoked=(revoked if revoked is not None else []).append,
+        organization=organization,
+    )
     put(
         made,
         CredentialSet(
@@ -33,6 +52,10 @@ def put(made, message) -> None:
     made.apply(Envelope(uuid4(), "/services/fleet", FakeClock().now(), message))
 
 
+def check(made, charger_id, authorization, address, now, *, secure=False, certificate=None) -> Checked:
+    return made.check(charger_id, Approach(authorization, address, secure, certificate), now, at=AT)
+
+
 def basic(user: bytes, password: bytes) -> str:
     return "Basic " + base64.b64encode(user + b":" + password).decode()
 
@@ -43,34 +66,34 @@ WRONG = basic(b"garage-1", b"wrong")
 
 def test_the_right_password_is_welcome_and_any_other_is_not():
     made = credentials()
-    assert made.check("garage-1", RIGHT, "a", 0).verdict is Verdict.WELCOME
-    assert made.check("garage-1", WRONG, "a", 0).verdict is Verdict.WRONG
-    assert made.check("garage-1", basic(b"garage-2", b"right password ok"), "a", 0).verdict is Verdict.WRONG
-    assert made.check("garage-1", None, "a", 0).verdict is Verdict.WRONG
-    assert made.check("garage-2", RIGHT, "a", 0).verdict is Verdict.UNKNOWN
+    assert check(made, "garage-1", RIGHT, "a", 0).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", WRONG, "a", 0).verdict is Verdict.WRONG
+    assert check(made, "garage-1", basic(b"garage-2", b"right password ok"), "a", 0).verdict is Verdict.WRONG
+    assert check(made, "garage-1", None, "a", 0).verdict is Verdict.WRONG
+    assert check(made, "garage-2", RIGHT, "a", 0).verdict is Verdict.UNKNOWN
 
 
 def test_a_password_may_hold_colons_and_any_bytes():
     made = credentials(password=b"a:b:\xff\x00")
-    assert made.check("garage-1", basic(b"garage-1", b"a:b:\xff\x00"), "a", 0).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", basic(b"garage-1", b"a:b:\xff\x00"), "a", 0).verdict is Verdict.WELCOME
 
 
 def test_failures_are_limited_for_one_identity_from_one_address_and_forgotten_with_time():
     made = credentials()
-    verdicts = [made.check("garage-1", WRONG, "a", 0).verdict for _ in range(4)]
+    verdicts = [check(made, "garage-1", WRONG, "a", 0).verdict for _ in range(4)]
     assert verdicts == [Verdict.WRONG] * 3 + [Verdict.TOO_MANY]
-    limited = made.check("garage-1", RIGHT, "a", 0)
+    limited = check(made, "garage-1", RIGHT, "a", 0)
     assert (limited.verdict, limited.retry_after) == (Verdict.TOO_MANY, 10)
     # A stranger elsewhere can't lock the charger out.
-    assert made.check("garage-1", RIGHT, "b", 0).verdict is Verdict.WELCOME
-    assert made.check("garage-1", RIGHT, "a", 10.5).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", RIGHT, "b", 0).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", RIGHT, "a", 10.5).verdict is Verdict.WELCOME
 
 
 def test_failures_of_one_address_are_limited_over_all_identities():
     made = credentials()
     for number in range(40):
         put(made, CredentialSet(charger_id=f"c{number}", security_profile=1, salt="00", verifier="00", version=1))
-    verdicts = [made.check(f"c{number}", WRONG, "a", 0).verdict for number in range(40)]
+    verdicts = [check(made, f"c{number}", WRONG, "a", 0).verdict for number in range(40)]
     assert verdicts.count(Verdict.WRONG) == 30
     assert verdicts[-1] is Verdict.TOO_MANY
 
@@ -79,13 +102,74 @@ def test_a_revoked_charger_is_unknown_and_told_of():
     revoked: list[str] = []
     made = credentials(revoked=revoked)
     put(made, CredentialRevoked(charger_id="garage-1"))
-    assert made.check("garage-1", RIGHT, "a", 0).verdict is Verdict.UNKNOWN
+    assert check(made, "garage-1", RIGHT, "a", 0).verdict is Verdict.UNKNOWN
     assert revoked == ["garage-1"]
 
 
-def test_profiles_0_and_3_do_not_look_at_a_password():
-    assert credentials(profile=0).check("garage-1", None, "a", 0).verdict is Verdict.WELCOME
-    assert credentials(profile=3).check("garage-1", RIGHT, "a", 0).verdict is Verdict.WRONG
+def test_a_right_password_passes_whatever_strangers_do_behind_the_same_address():
+    made = credentials()
+    for number in range(40):
+        put(made, CredentialSet(charger_id=f"c{number}", security_profile=1, salt="00", verifier="00", version=1))
+        check(made, f"c{number}", WRONG, "balancer", 0)
+    assert check(made, "c0", WRONG, "balancer", 0).verdict is Verdict.TOO_MANY
+    assert check(made, "garage-1", RIGHT, "balancer", 0).verdict is Verdict.WELCOME
+
+
+def test_an_address_over_its_limit_can_not_go_on_guessing_at_one_charger():
+    made = credentials()
+    for number in range(40):
+        put(made, CredentialSet(charger_id=f"c{number}", security_profile=1, salt="00", verifier="00", version=1))
+        check(made, f"c{number}", WRONG, "balancer", 0)
+    for _ in range(3):
+        assert check(made, "garage-1", WRONG, "balancer", 0).verdict is Verdict.TOO_MANY
+    assert check(made, "garage-1", RIGHT, "balancer", 0).verdict is Verdict.TOO_MANY
+    assert check(made, "garage-1", RIGHT, "elsewhere", 0).verdict is Verdict.WELCOME
+
+
+def test_what_is_wrong_is_named():
+    made = credentials()
+    assert check(made, "garage-1", WRONG, "a", 0).fault == "wrong_password"
+    assert check(made, "garage-1", None, "a", 0).fault == "no_password"
+    assert check(made, "garage-1", RIGHT, "b", 0, secure=True).fault == "wrong_profile"
+    assert [check(made, "garage-1", WRONG, "c", 0).fault for _ in range(4)][-1] == "too_many"
+
+
+def test_profile_0_does_not_look_at_a_password():
+    assert check(credentials(profile=0), "garage-1", None, "a", 0).verdict is Verdict.WELCOME
+
+
+@pytest.mark.parametrize(("profile", "secure"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_charger_that_comes_on_the_transport_of_another_profile_is_forbidden(profile, secure):
+    made = credentials(profile=profile)
+    checked = check(made, "garage-1", RIGHT, "a", 0, secure=secure, certificate=CERTIFICATE if secure else None)
+    assert (checked.verdict, checked.fault) == (Verdict.FORBIDDEN, "wrong_profile")
+
+
+def test_profile_2_takes_the_password_over_tls():
+    made = credentials(profile=2)
+    assert check(made, "garage-1", RIGHT, "a", 0, secure=True).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", WRONG, "a", 0, secure=True).verdict is Verdict.WRONG
+
+
+def test_profile_3_takes_the_certificate_that_names_the_charger_and_no_password():
+    made = credentials(profile=3)
+    assert check(made, "garage-1", None, "a", 0, secure=True, certificate=CERTIFICATE).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", RIGHT, "a", 0, secure=True).fault == "wrong_certificate"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ClientCertificate("garage-2", "Operator", AT + 1),
+        ClientCertificate(None, "Operator", AT + 1),
+        ClientCertificate("garage-1", "Another", AT + 1),
+        ClientCertificate("garage-1", "Operator", AT),
+    ],
+)
+def test_a_certificate_of_another_name_or_organization_or_time_is_forbidden(shown):
+    made = credentials(profile=3, organization="Operator")
+    checked = check(made, "garage-1", None, "a", 0, secure=True, certificate=shown)
+    assert (checked.verdict, checked.fault) == (Verdict.FORBIDDEN, "wrong_certificate")
 
 
 @pytest.mark.parametrize(

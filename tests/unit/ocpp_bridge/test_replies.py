@@ -33,6 +33,7 @@ def context(registration=Registration.ACCEPTED) -> Context:
         registration=registration,
         heartbeat_interval=300,
         boot_retry=60,
+        asked_to_boot=False,
         transactions=Transactions(),
     )
 
@@ -72,6 +73,20 @@ PAYLOADS = {
             "idToken": {"idToken": "t", "type": "Central"},
         },
         "VatNumberValidation": {"vatNumber": "DE1"},
+        "GetCertificateChainStatus": {
+            "certificateStatusRequests": [
+                {
+                    "certificateHashData": {
+                        "hashAlgorithm": "SHA256",
+                        "issuerNameHash": "a",
+                        "issuerKeyHash": "b",
+                        "serialNumber": "1",
+                    },
+                    "source": "OCSP",
+                    "urls": ["u"],
+                }
+            ]
+        },
     },
 }
 CASES = [(protocol, action) for protocol, handlers in HANDLERS.items() for action in handlers]

@@ -17,7 +17,7 @@ from contracts.ocpp import (
     TransactionStarted,
     TransactionUpdated,
 )
-from contracts.restart import AttemptMoved, Status, Strength, When
+from contracts.restart import AttemptMoved, DurationsLearned, Expected, Spread, Status, Strength, When
 from contracts.topics import ALL, Service
 from contracts.words import Role
 from portal import projections
@@ -48,7 +48,8 @@ def moved(version: int = 1, status: Status = Status.REQUESTED) -> AttemptMoved:
 
 
 def test_every_topic_that_the_portal_reads_and_shows_is_projected_once():
-    read = [topic for topic in ALL if Service.PORTAL in topic.readers and topic.name != "auth.signing-keys.v1"]
+    not_shown = {"auth.signing-keys.v1", "ocpp.call-results.v1", "fleet.restart-policies.v1"}
+    read = [topic for topic in ALL if Service.PORTAL in topic.readers and topic.name not in not_shown]
     projected = [topic for projection in PROJECTIONS.values() for topic in projection.topics]
     assert sorted(topic.name for topic in projected) == sorted(topic.name for topic in read)
 
@@ -119,3 +120,13 @@ def test_the_end_of_an_attempt_is_a_verdict_of_its_own_in_the_feed():
 def test_a_renamed_group_and_a_removed_charger_are_told():
     assert pointers([said(GroupDefined(group_id="depot", name="Depot"))]) == []
     assert pointers([said(ChargerRemoved(charger_id="CP-1"))]) == [Pointer(Kind.CHARGER, charger_id="CP-1")]
+
+
+def test_learned_durations_are_kept_by_model_and_firmware_the_latest_version_of_each():
+    expected = Expected(samples=20, basis="model", away=Spread(p50_s=100, p95_s=180))
+    for firmware, key in ((None, ""), ("1.2", "1.2")):
+        learned = DurationsLearned(model="Terra", firmware=firmware, expected=expected, version=3)
+        (change,) = projections.project_durations(said(learned))
+        assert isinstance(change, Put)
+        assert (change.key, change.guard) == ({"model": "Terra", "firmware": key}, Guard.VERSION)
+        assert Expected.model_validate(change.values["expected"]) == expected

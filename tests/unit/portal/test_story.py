@@ -9,12 +9,16 @@ from contracts.restart import (
     AttemptMoved,
     Cause,
     Confidence,
+    Evidence,
+    EvidenceKind,
+    Expected,
     Health,
     MissingLink,
     Outcome,
     Refusal,
     RefusalReason,
     RequestRestart,
+    Spread,
     Status,
     Step,
     Strength,
@@ -22,7 +26,7 @@ from contracts.restart import (
     When,
 )
 from portal.story import explain, tell, tell_accepted
-from portal.words import catalogue
+from portal.words import LANGUAGES, catalogue
 
 WORDS = catalogue()
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -240,3 +244,60 @@ def test_an_accepted_request_is_an_attempt_that_has_only_been_requested():
 def test_a_group_without_a_plan_is_told_so():
     block = explain(Refusal(reason=RefusalReason.PLAN, params={"plan": ""}, lifted_by="nobody"), WORDS, group="Depot")
     assert block.detail.startswith("Depot has no plan yet;")
+
+
+@pytest.mark.parametrize(
+    ("reason", "lifted_by", "now", "recorded"),
+    [
+        ("role", "group_administrators", "you are user", "who asked for it was user"),
+        ("not_a_member", "group_administrators", "You are not a member", "Who asked for it was not a member"),
+        ("already_restarting", "waiting", "Follow it below", "Another restart was under way"),
+    ],
+)
+def test_a_refusal_that_is_told_to_others_does_not_speak_of_the_reader(reason, lifted_by, now, recorded):
+    refusal = Refusal(reason=RefusalReason(reason), params={"role": "user"}, lifted_by=lifted_by)
+    assert now in explain(refusal, WORDS, group="Depot").detail
+    told = tell([moved(1, Status.REFUSED, refusals=(refusal,))], WORDS, group="Depot")
+    assert recorded in told.refusals[0].detail
+    assert now not in told.refusals[0].detail
+
+
+def test_who_could_lift_it_is_named():
+    refusal = Refusal(reason=RefusalReason.PLAN, params={"plan": "basic"}, lifted_by="super_administrator")
+    block = explain(refusal, WORDS, group="Depot", names=["Kim", "Sam"])
+    assert block.detail.endswith("A super-administrator of the group can change it: Kim, Sam.")
+    assert block.can_lift == ["Kim", "Sam"]
+    assert explain(refusal, WORDS, group="Depot").detail.endswith("A super-administrator of the group can change it.")
+
+
+def test_what_it_usually_takes_is_told_where_it_was_learned():
+    away = Spread(p50_s=100, p95_s=180)
+    told = tell([moved(1, Status.DISPATCHING, expected=Expected(samples=124, basis="model", away=away))], WORDS)
+    assert told.expected is not None
+    assert (told.expected.samples, told.expected.away) == (124, away)
+    assert tell([moved(1, Status.DISPATCHING, expected=Expected(samples=1, basis="model"))], WORDS).expected is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("confidence", Confidence)
+@pytest.mark.parametrize("health", Health)
+def test_every_verdict_is_a_whole_sentence_in_every_language(language, confidence, health):
+    move = ended(Outcome.RESTARTED, ALL_STEPS, confidence=confidence, health=health)
+    verdict = tell([move], catalogue(language)).verdict
+    assert verdict is not None
+    assert verdict.sentence.endswith(".")
+    assert "{" not in verdict.sentence
+
+
+def test_a_charger_that_nobody_heard_of_is_not_said_to_have_gone_away():
+    unheard = Verdict(outcome=Outcome.LOST, confidence=Confidence.MEDIUM, params={"unheard_since": START.isoformat()})
+    last = moved(5, Status.LOST, upto(Step.REQUESTED, Step.SENT, Step.ACCEPTED), verdict=unheard)
+    assert [saying.code for saying in tell([last], WORDS).verdict.says] == ["v.lost.unheard"]
+
+
+def test_a_charger_that_was_heard_after_its_time_is_evidence_of_its_own():
+    heard = {"kind": EvidenceKind.DEADLINE, "event_id": uuid4(), "at": START}
+    asked = Evidence(**heard, params={"waited_for": "awaiting_drop"})
+    there = Evidence(**heard, params={"heard_at": START.isoformat()})
+    told = tell([moved(5, Status.AWAITING_DROP, new_evidence=(asked, there))], WORDS)
+    assert [item.says.code for item in told.evidence] == ["e.deadline", "e.deadline.heard"]

@@ -25,7 +25,8 @@ from contracts.restart import (
 )
 from contracts.words import Plan, Role
 from portal.models import ChargerState, Mark
-from portal.words import Catalogue, Saying, catalogue, say, span
+from portal.words import LANGUAGES, Catalogue, Saying, catalogue, say, span
+from portal.words.choosing import choose, speaking, spoken
 
 WORDS = catalogue()
 PACKAGE = Path(str(files("portal")))
@@ -74,6 +75,50 @@ def test_every_value_has_its_words(family, values):
     assert missing == []
 
 
+def holes(template: str) -> list[str]:
+    return sorted(re.findall(r"\{\w+(?::\w+)?\}", template))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_everything_with_the_same_facts(language):
+    theirs = catalogue(language).templates
+    assert set(theirs) == set(WORDS.templates)
+    assert [code for code, template in theirs.items() if holes(template) != holes(WORDS.templates[code])] == []
+    assert [
+        code for code, template in theirs.items() if not template.strip() or template.count("[") != template.count("]")
+    ] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", sorted(WORDS.templates))
+def test_no_sentence_is_broken_when_its_optional_facts_are_missing(language, code):
+    template = catalogue(language).templates[code]
+    needed = re.findall(r"\{(\w+)", re.sub(r"\[[^\]]*\]", "", template))
+    text = catalogue(language).text(say(code, **dict.fromkeys(needed, "1")))
+    assert text == template or not re.search(r"\(\s*\)|\s[.,;:]|\s{2}|[{}\[\]]", text)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "language"),
+    [(None, "", "en"), (None, "es-MX,es;q=0.9", "es"), (None, "fr,es;q=0.4,en;q=0.8", "en"), (None, "de", "en"),
+     ("es", "en", "es"), ("xx", "es", "es"), (None, "en;q=0,es;q=0.1", "es"), (None, ";;q=,*,\x00", "en")],
+)  # fmt: skip
+def test_the_language_is_the_one_chosen_else_the_first_that_we_know(chosen, accepted, language):
+    assert choose(chosen, accepted) == language
+
+
+def test_words_are_said_in_the_language_of_the_request_at_hand():
+    assert spoken().language == "en"
+    with speaking("es"):
+        assert spoken().text(say("page.chargers")) == "Cargadores"
+    assert spoken().language == "en"
+
+
+def test_text_of_the_other_direction_is_kept_apart():
+    words = Catalogue("en", {"x": "Of {name}."})
+    assert words.html(Saying("x", {"name": "\u05d0"})) == "Of <bdi>\u05d0</bdi>."
+
+
 def test_every_step_but_a_note_has_words_for_before_it_is_reached():
     awaited = [step for step in Step if step not in {Step.REQUESTED, Step.NO_ANSWER, Step.RECONNECTED}]
     assert [step for step in awaited if f"step.{step}.awaited" not in WORDS] == []
@@ -103,11 +148,12 @@ def test_no_code_is_left_over():
     dynamic = (
         "block.", "state.", "role.", "plan.", "connector.", "step.", "status.", "outcome.", "missing.", "confidence.",
         "e.", "dropped.", "unanswered.", "undelivered.", "v.", "when.", "type.", "icon.", "live.", "answer.",
-        "lifted_by.", "cause.", "health.", "next.", "field.",
+        "lifted_by.", "cause.", "health.", "next.", "field.", "sort.", "language.", "embed.",
     )  # fmt: skip
     everything = "\n".join(SOURCES.values()) + (PACKAGE / "words/__init__.py").read_text()
     unused = [code for code in WORDS.templates if not code.startswith(dynamic) and f'"{code}"' not in everything]
-    assert [code for code in unused if code != "list.and"] == []
+    menu = {f"page.{name}" for name in ("chargers", "restarts", "groups", "embed")}
+    assert [code for code in unused if code != "list.and" and code not in menu] == []
 
 
 def test_a_sentence_takes_its_parameters_and_leaves_out_what_it_does_not_know():

@@ -48,4 +48,7 @@ class Specification:
 
 @pytest.fixture
 def given() -> Callable[..., Specification]:
-    return lambda *inputs, windows=DEFAULT_WINDOWS: Specification(Story(windows=windows).tell(*inputs))
+    """What happened so far. `answering`: a charger that is asked for answers at once; else the bridge has died."""
+    return lambda *inputs, windows=DEFAULT_WINDOWS, answering=True: Specification(
+        Story(windows=windows, answering=answering).tell(*inputs)
+    )

@@ -341,3 +341,30 @@ def test_a_change_of_standing_has_no_bearing_once_the_reset_is_on_its_way(given)
 
 def test_the_time_of_connecting_is_no_drop(given):
     given(requested()).when(connected(-3600, RESET_ON)).then_nothing_happened(Idle.KNOWN)
+
+
+# --- a firmware update whose end is never reported ------------------------------------------------------------------------
+
+
+def updating(since: float, base=QUIET):
+    return replace(standing(base, updating_firmware=True), firmware_news_at=at(since))
+
+
+def test_an_update_of_which_nothing_was_heard_for_hours_blocks_nothing(given):
+    given().when(requested(by=updating(-7201))).then(Status.DISPATCHING)
+
+
+def test_an_update_that_was_heard_of_lately_blocks(given):
+    assert reasons(given().when(requested(by=updating(-7199))).then(Status.REFUSED)) == [
+        RefusalReason.UPDATING_FIRMWARE
+    ]
+
+
+def test_whoever_waits_for_the_end_of_an_update_waits_no_longer_than_it_is_believed(given):
+    spec = given(requested(When.ONLINE, by=OFFLINE)).when(changed(200, updating(100)))
+    assert spec.then(Status.QUEUED).deadline.due == at(100 + 7200)
+    spec.when_seconds_pass(7301).then(Status.DISPATCHING)
+
+
+def test_an_update_without_a_time_blocks(given):
+    given().when(requested(by=UPDATING)).then(Status.REFUSED)

@@ -294,7 +294,17 @@ def test_silence_of_every_bridge_is_undelivered(given):
     spec.then_verdict(
         Status.UNDELIVERED, cause=Cause.UNDELIVERED, confidence=Confidence.MEDIUM, missing=(MissingLink.ANSWER,)
     )
-    assert spec.story.attempt.moved_at == at(10 + 30)
+    assert spec.story.attempt.moved_at == at(60 + 300), "until then a restart could still show"
+
+
+def test_a_bridge_that_died_between_the_frame_and_its_word_is_not_called_undelivered(given):
+    silence = given(requested(), connected(52), booted(53), status(54))
+    silence.when_nothing_more_happens().then_verdict(
+        Status.RESTARTED,
+        confidence=Confidence.MEDIUM,
+        health=Health.OK,
+        missing=(MissingLink.ANSWER, MissingLink.DROP),
+    )
 
 
 def test_a_status_with_reset_failure_is_proven(given):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from simulator import ChargerSpec, read_fleet_file
+from simulator.fleet import spec_of
 
 DEFAULTS = {"url": "ws://127.0.0.1:9000/ocpp", "protocol": "ocpp2.0.1"}
 
@@ -53,3 +54,15 @@ def test_mistakes_say_where_and_what(rows, words, tmp_path):
 def test_other_kinds_of_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.csv or \.json"):
         read_fleet_file(tmp_path / "fleet.yaml")
+
+
+def test_tls_files_that_can_not_be_read_are_named(tmp_path):
+    row = {"id": "CH-1", "url": "wss://127.0.0.1/ocpp"}
+    with pytest.raises(ValueError, match=r"nowhere\.pem"):
+        spec_of({**row, "ca": str(tmp_path / "nowhere.pem")}, {}, "here")
+    with pytest.raises(ValueError, match=r"CH-1\.crt: there is no such file"):
+        spec_of({**row, "certificate": str(tmp_path / "{id}.crt")}, {}, "here")
+
+
+def test_a_charger_without_tls_files_needs_none():
+    assert spec_of({"id": "CH-1", "url": "wss://127.0.0.1/ocpp"}, {}, "here").ssl() is None

@@ -1,0 +1,55 @@
+"""A new password over OCPP, from the API to the charger and back, through real Kafka, PostgreSQL and processes."""
+
+import asyncio
+import base64
+from typing import Any
+
+import aiohttp
+import pytest
+
+from chassis.testing import eventually
+
+PASSWORD = b"sixteen-or-more-characters"
+
+
+def rotate(system: Any, charger_id: str) -> str:
+    with system.operator() as operator:
+        answer = operator.post(f"/api/v1/chargers/{charger_id}/credentials", {"via": "ocpp"})
+    assert answer["charger_id"] == charger_id
+    return str(answer["password"])
+
+
+async def status_with(system: Any, charger_id: str, password: bytes) -> int:
+    """What a handshake is answered."""
+    basic = base64.b64encode(charger_id.encode() + b":" + password).decode()
+    headers = {"Authorization": f"Basic {basic}"}
+    async with aiohttp.ClientSession() as client:
+        try:
+            async with client.ws_connect(f"{system.bridge}/{charger_id}", headers=headers, protocols=["ocpp1.6"]):
+                return 101
+        except aiohttp.WSServerHandshakeError as refused:
+            return refused.status
+
+
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
+async def test_an_operator_rotates_a_password_over_ocpp_and_is_shown_it_once(system: Any, protocol: str) -> None:
+    async with system.charger(protocol=protocol) as charger:
+        shown = await asyncio.to_thread(rotate, system, charger.identity)
+
+        def took_it() -> None:
+            taken = charger.endpoint.password
+            assert shown.encode() in (taken, taken.hex().encode())
+
+        await eventually(took_it)
+        await eventually(lambda: back_with_it(charger), within=20)
+    assert await status_with(system, charger.identity, PASSWORD) == 401
+    assert await status_with(system, charger.identity, shown.encode()) == 101
+    logs = b"".join(path.read_bytes() for path in system.data_dir.rglob("*.log"))
+    assert shown.encode() not in logs
+
+
+def back_with_it(charger: Any) -> None:
+    assert charger.facts.sockets_opened >= 2
+    # Before it is known everywhere it is answered 404; its passwords are never refused.
+    assert not [refused for refused in charger.facts.handshakes_refused if refused.status == 401]
+    assert charger.is_registered
