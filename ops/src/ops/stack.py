@@ -335,7 +335,8 @@ async def _together(*parts: Coroutine[Any, Any, _T]) -> list[_T]:
         return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second one would interrupt what it does to end its own child process
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

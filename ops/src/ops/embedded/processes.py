@@ -128,6 +128,13 @@ class Process:
         self.send(signal.SIGKILL)
         await self.gone()
 
+    def kill_now(self) -> None:
+        """End it at once and wait for that without the event loop, so that no cancellation can come between."""
+        self.wanted = False
+        self.send(signal.SIGKILL)
+        if self._child is not None:
+            self._child.wait()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to it and to whatever it started in its group."""
         if self._child is not None and self.running:
@@ -177,7 +184,7 @@ async def run(program: Program, failed: str) -> None:
         await process.gone()
     finally:
         if process.running:
-            await process.kill()
+            process.kill_now()
     if process.exit_code != 0:
         raise explain(program.title, f"{failed} ({process.ending()})", program.log, process.log_offset)
 
