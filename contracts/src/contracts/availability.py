@@ -7,6 +7,8 @@ from contracts.restart import Refusal, RefusalReason, When
 from contracts.words import REMOTE_RESTART, Role
 
 ROLES_THAT_RESTART = frozenset({Role.SUPER_ADMINISTRATOR, Role.ADMINISTRATOR})
+FIRMWARE_SILENCE_S = 7200.0
+"""How long a firmware update is believed in of which nothing more is heard, unless a service is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Situation:
         online: it has an open session.
         offline_since: ISO 8601, for people; empty when never seen.
         transactions: the connectors on which a transaction runs.
-        updating_firmware: a firmware update is under way.
+        updating_firmware: a firmware update is believed to be under way.
         open_attempt: the attempt under way.
     """
 

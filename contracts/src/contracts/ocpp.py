@@ -71,6 +71,8 @@ class ChargerBooted(Observation):
     """BootNotification. `reason` is its 2.x BootReason; 1.6 has none.
 
     `solicited` is true when we had asked this session for it (TriggerMessage): then it says nothing about a restart.
+    `owed_since` is the session on which an earlier boot was not accepted: the charger says it again until one is,
+    whether or not it has restarted.
     """
 
     wire_type: ClassVar[str] = "ocpp.charger-booted.v1"
@@ -81,6 +83,7 @@ class ChargerBooted(Observation):
     firmware: str | None = None
     serial: str | None = None
     solicited: bool = False
+    owed_since: Epoch | None = None
     registration: Literal["accepted", "pending", "rejected"] = "accepted"
 
 
@@ -166,6 +169,12 @@ class ConnectionRefused(AboutCharger):
         address: where it came from.
         count: how many times since the last such message of the same charger, reason and address.
         last_at: the last of them.
+        cause: what was wrong with a certificate: `missing`, `expired`, `not_yet_valid`, `strange_authority`, `revoked`,
+            `not_proven` (without its private key), `other_name`, `other_organization`, `invalid`. The list is open: a
+            word that is not known is to be read as none.
+        named_by: where the charger's name stood. `certificate`: in the subject of a client certificate that TLS did not
+            accept, where anybody can write it; nothing else tells that it was this charger, since its request was never
+            read.
     """
 
     wire_type: ClassVar[str] = "ocpp.connection-refused.v1"
@@ -174,6 +183,39 @@ class ConnectionRefused(AboutCharger):
     address: str
     count: int = Field(ge=1)
     last_at: Timestamp
+    cause: str | None = None
+    named_by: Literal["request", "certificate"] = "request"
+
+
+# --- ocpp.strangers.v1 ------------------------------------------------------------------------------------------------
+
+
+class StrangerRefused(Message):
+    """Somebody who named no charger that is known was turned away by TLS; a security event of the bridge's own.
+
+    It is about an address, which is its key.
+
+    Attributes:
+        why: what was wrong. `too_many`: so many handshakes of this address have failed that this one was not begun.
+        address: where it came from.
+        count: how many times since the last such message of the same reason and address.
+        last_at: the last of them.
+        cause: as in ConnectionRefused.
+        claimed_name: the common name in the subject of the last certificate, which TLS did not accept: anybody can
+            write anything there.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.stranger-refused.v1"
+
+    why: Literal["wrong_certificate", "too_many"]
+    address: str
+    count: int = Field(ge=1)
+    last_at: Timestamp
+    cause: str | None = None
+    claimed_name: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+    def key(self) -> str:
+        return self.address
 
 
 # --- ocpp.commands.v1 -------------------------------------------------------------------------------------------------
@@ -202,13 +244,31 @@ class ResetCharger(AboutCharger):
 
 
 class ProbeCharger(AboutCharger):
-    """Ping the charger on session `epoch` and say when it answered; asked before it is said that it ignored a Reset."""
+    """Ping the charger on session `epoch` and say when it answered; asked before it is said that it ignored a Reset.
+
+    `asked_at` comes back with the answer: by its clock the asker knows its own question again.
+    """
 
     wire_type: ClassVar[str] = "ocpp.probe-charger.v1"
 
     attempt_id: UUID
     epoch: Epoch
     not_after: Timestamp
+    escalation: Escalations = 0
+    asked_at: Timestamp | None = None
+
+
+class WithdrawReset(AboutCharger):
+    """Do not send this Reset, if it is not claimed yet: its request is taken back.
+
+    It stands after its ResetCharger, and whoever reads it answers: the ledger alone knows which of the two was first.
+    It needs no `not_after`, since nothing is sent to the charger.
+    """
+
+    wire_type: ClassVar[str] = "ocpp.withdraw-reset.v1"
+
+    attempt_id: UUID
+    epoch: Epoch
     escalation: Escalations = 0
 
 
@@ -282,11 +342,17 @@ class ResetUnanswered(Answer):
 
 
 class ChargerProbed(Answer):
-    """The charger answered a ping on session `epoch`, which was asked for by ProbeCharger: it is really there."""
+    """The charger answered a ping on session `epoch`, which was asked for by ProbeCharger: it is really there.
+
+    `lasted_s`: how long it has been on this session, since the last Reset that was written on it if there was one, by a
+    clock that nobody sets. `asked_at` is the question's.
+    """
 
     wire_type: ClassVar[str] = "ocpp.charger-probed.v1"
 
     heard_at: Timestamp
+    asked_at: Timestamp | None = None
+    lasted_s: Annotated[FiniteFloat, Field(ge=0)] | None = None
 
 
 class ResetNotDelivered(Answer):
@@ -295,3 +361,15 @@ class ResetNotDelivered(Answer):
     wire_type: ClassVar[str] = "ocpp.reset-not-delivered.v1"
 
     why: Literal["expired", "not_connected", "other_session"]
+
+
+class ResetWithdrawn(Answer):
+    """Nothing was sent, and nothing will be: the Reset was taken back before it was claimed."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-withdrawn.v1"
+
+
+class ResetNotWithdrawn(Answer):
+    """The Reset was claimed before it was taken back: it was sent, or is about to be."""
+
+    wire_type: ClassVar[str] = "ocpp.reset-not-withdrawn.v1"

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from contracts.envelope import Message
+from contracts.ocpp import ConnectorState
 from contracts.words import ChargerId, Counter, Epoch, GroupId, Label, Timestamp, UserId
 
 
@@ -59,7 +60,7 @@ class RequestRestart(AboutAttempt):
 
 
 class CancelRestart(AboutAttempt):
-    """A person takes the request back; it works while nothing was sent."""
+    """A person takes the request back; it works until its Reset is claimed for sending."""
 
     wire_type: ClassVar[str] = "restart.cancel-restart.v1"
 
@@ -195,6 +196,17 @@ class Verdict(Part):
     params: dict[str, str] = Field(default_factory=dict)
 
 
+class NotEscalated(StrEnum):
+    """Why no harder Reset followed though the group allows one, as a verdict's `not_escalated` says it; else it is the
+    reason of a refusal.
+    """
+
+    WITHDRAWN = "withdrawn"
+    DAILY_LIMIT = "daily_limit"
+    BOOT_LOOP = "boot_loop"
+    SESSION = "session"
+
+
 class EvidenceKind(StrEnum):
     """What was observed."""
 
@@ -283,6 +295,38 @@ class Escalated(Part):
     strength: Literal["hard"]
 
 
+class ConnectorCompared(Part):
+    """A connector as it was when the Reset was decided on, and as it last said it was since.
+
+    Attributes:
+        before: None where it had never said anything.
+        since: None where it has said nothing since.
+        error_before: the error code it had then; `error_since` the one it has since.
+    """
+
+    evse_id: int
+    connector_id: int
+    before: ConnectorState | None = None
+    since: ConnectorState | None = None
+    error_before: str | None = None
+    error_since: str | None = None
+
+
+class Withdrawal(Part):
+    """Someone asked to take the request back when its Reset had been decided on already.
+
+    Attributes:
+        answer: `withdrawn` when it came before the Reset was claimed for sending, `too_late` when it did not; None
+            until that is known.
+        event_id: of the message that told which.
+    """
+
+    asked_by: UserId
+    asked_at: Timestamp
+    answer: Literal["withdrawn", "too_late"] | None = None
+    event_id: UUID | None = None
+
+
 class DurationsLearned(Message):
     """How long restarts of a model usually take; `firmware` is None for all of its firmware together."""
 
@@ -311,6 +355,8 @@ class AttemptMoved(AboutAttempt):
         expected: how long it usually takes, as known when it was sent.
         escalations: the harder Resets that followed the first.
         interrupted: the transactions that ran when the Reset was sent and that it ended.
+        connectors: of the charger, or of the EVSE that it is about, once a Reset was decided on.
+        withdrawal: what came of it when someone asked to take it back while its Reset was on its way.
     """
 
     wire_type: ClassVar[str] = "restart.attempt-moved.v1"
@@ -341,3 +387,5 @@ class AttemptMoved(AboutAttempt):
     expected: Expected | None = None
     escalations: tuple[Escalated, ...] = ()
     interrupted: tuple[str, ...] = ()
+    withdrawal: Withdrawal | None = None
+    connectors: tuple[ConnectorCompared, ...] = ()

@@ -156,6 +156,16 @@ OCPP_OBSERVATIONS = Topic(
     ),
     about="What chargers say of themselves.",
 )
+OCPP_STRANGERS = Topic(
+    name="ocpp.strangers.v1",
+    key="address",
+    kind=TopicKind.RETAINED,
+    writer=Service.OCPP_BRIDGE,
+    readers=(Service.PORTAL,),
+    retention=_RETAINED,
+    messages=(ocpp.StrangerRefused,),
+    about="Who was turned away before he had named a charger.",
+)
 RESTART_REQUESTS = Topic(
     name="restart.requests.v1",
     key="charger",
@@ -173,7 +183,7 @@ OCPP_COMMANDS = Topic(
     writer=Service.RESTART_ORCHESTRATOR,
     readers=(Service.OCPP_BRIDGE,),
     retention=_SHORT,
-    messages=(ocpp.ResetCharger, ocpp.ProbeCharger),
+    messages=(ocpp.ResetCharger, ocpp.ProbeCharger, ocpp.WithdrawReset),
     about="What chargers are to be told. Each command says until when it may be carried out.",
 )
 OCPP_ANSWERS = Topic(
@@ -192,6 +202,8 @@ OCPP_ANSWERS = Topic(
         ocpp.ResetUnanswered,
         ocpp.ResetNotDelivered,
         ocpp.ChargerProbed,
+        ocpp.ResetWithdrawn,
+        ocpp.ResetNotWithdrawn,
     ),
     about="What became of each command.",
 )
@@ -266,5 +278,6 @@ ALL = (
     OCPP_CALLS,
     OCPP_CALL_RESULTS,
     OCPP_CREDENTIAL_CHANGES,
+    OCPP_STRANGERS,
 )
 BY_NAME = {topic.name: topic for topic in ALL}
