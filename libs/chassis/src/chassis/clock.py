@@ -1,6 +1,7 @@
 """Time as a parameter: who needs to know the time is given a clock."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -9,7 +10,11 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now(self) -> datetime:
-        """The time, aware and in UTC."""
+        """The time, aware and in UTC. It may jump: machines' clocks are put right, forward and back."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, by a clock that nobody sets: it tells how long something took in this process."""
         ...
 
 
@@ -26,6 +31,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     async def sleep_until(self, moment: datetime) -> None:
         await asyncio.sleep(max(0.0, (moment - self.now()).total_seconds()))

@@ -22,7 +22,7 @@ from chassis.dead_letters import BadMessage, DlqLimit
 from chassis.health import Health
 from chassis.kafka import FETCH_WAIT_MS, REQUEST_TIMEOUT_MS, KafkaConnection
 from chassis.metrics import Metrics
-from chassis.processing import GiveBackError, Handle, HandleBatch, Locks, Processor
+from chassis.processing import GiveBackError, Handle, HandleBatch, HandleByDriver, Locks, Processor
 from chassis.tasks import background, cancel
 from contracts.topics import Topic
 
@@ -296,6 +296,12 @@ class Consumers:
         )
         return self._add(processor, group)
 
+    def subscribe_by_driver(self, topic: Topic, handle: HandleByDriver, *, locks: Locks | None = None) -> Subscription:
+        """`subscribe_batch` for a handler that needs the driver's statements only, on the way of a command."""
+        group = f"{self._service}.{topic.name}"
+        processor = Processor(topic, group, self._database, self._metrics, handle_by_driver=handle, locks=locks)
+        return self._add(processor, group)
+
     def _add(self, processor: Processor, group: str) -> Subscription:
         if any(known.group == group for known in self._subscriptions):
             raise ValueError(f"there is a subscription of the group {group} already")
@@ -352,3 +358,10 @@ def subscribe_batch(
 ) -> Subscription:
     """See `Consumers.subscribe_batch`."""
     return _consumers(owner).subscribe_batch(topic, handle_batch, **options)
+
+
+def subscribe_by_driver(
+    owner: HasConsumers | Consumers, topic: Topic, handle: HandleByDriver, **options: Any
+) -> Subscription:
+    """See `Consumers.subscribe_by_driver`."""
+    return _consumers(owner).subscribe_by_driver(topic, handle, **options)

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from chassis import outbox, timers
-from chassis.database import fetch
+from chassis.database import Work, fetch
 from chassis.outbox import Outbox
 from chassis.timers import DEFAULT, Alarm, Timers
 from contracts.envelope import Envelope
@@ -19,7 +17,7 @@ _ALL = (
 
 
 async def write(
-    session: AsyncSession,
+    session: Work,
     *,
     to: Outbox,
     messages: Sequence[tuple[Topic, Envelope[Any]]],

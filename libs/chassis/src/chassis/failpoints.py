@@ -26,6 +26,8 @@ RESET_CLAIMED: Final = "reset-claimed-not-sent"
 """The ledger has the claim of a Reset; the frame is not written."""
 RESET_SENT: Final = "reset-sent-not-told"
 """The frame of a Reset is written, and nobody was told."""
+RESET_WITHDRAWN: Final = "reset-withdrawn-not-told"
+"""The ledger says that a Reset is taken back, or that it is too late for that; nobody was told."""
 ANSWER_HEARD: Final = "answer-not-published"
 """The charger's answer to a Reset is read, and not published."""
 ANSWER_PUBLISHED: Final = "answer-published-not-settled"
@@ -42,6 +44,7 @@ ALL: Final = (
     RELAY_PUBLISHED,
     RESET_CLAIMED,
     RESET_SENT,
+    RESET_WITHDRAWN,
     ANSWER_HEARD,
     ANSWER_PUBLISHED,
     OBSERVATION_HEARD,

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.database import after_commit, after_transaction, fetch
+from chassis.database import Work, after_commit, after_transaction, fetch
 from contracts.envelope import Envelope
 from contracts.registry import Record, encode
 from contracts.topics import Topic
@@ -67,7 +66,7 @@ class Outbox:
         self._leading = leading
         self._offer = offer
 
-    async def add(self, session: AsyncSession, topic: Topic, envelopes: Sequence[Envelope[Any]]) -> None:
+    async def add(self, session: Work, topic: Topic, envelopes: Sequence[Envelope[Any]]) -> None:
         """Writes the messages in the session's transaction; the relay publishes them right after its commit.
 
         Messages of one key keep their order, as long as the transactions that write them exclude each other, which
@@ -76,7 +75,7 @@ class Outbox:
         """
         await self.add_all(session, [(topic, envelope) for envelope in envelopes])
 
-    async def add_all(self, session: AsyncSession, messages: Sequence[tuple[Topic, Envelope[Any]]]) -> None:
+    async def add_all(self, session: Work, messages: Sequence[tuple[Topic, Envelope[Any]]]) -> None:
         """`add` for messages of several topics, in their order, in one round trip."""
         if not messages:
             return
@@ -86,7 +85,7 @@ class Outbox:
 
     async def added(
         self,
-        session: AsyncSession,
+        session: Work,
         written: Sequence[tuple[str, Record]],
         ids: Sequence[int],
         standing: Sequence[int],

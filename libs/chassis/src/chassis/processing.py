@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import dead_letters, failpoints, inbox
-from chassis.database import Database, fetch
+from chassis.database import Database, Transaction, Work, fetch
 from chassis.dead_letters import BadMessage, DlqGuard, DlqLimit, TooManyDeadLettersError
 from chassis.metrics import Metrics
 from chassis.tasks import delays, wait_for
@@ -26,6 +26,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 Handle = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
 HandleBatch = Callable[[AsyncSession, Sequence[Envelope[Any]]], Awaitable[None]]
+HandleByDriver = Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[None]]
+"""The same for who needs no session, only the driver's statements."""
+W = TypeVar("W", AsyncSession, Transaction)
 Locks = Callable[[Sequence[Envelope[Any]]], Sequence[str]]
 """Names of what a batch is about: no two transactions that name the same run at the same time."""
 
@@ -102,6 +105,7 @@ class Processor:
         *,
         handle: Handle | None = None,
         handle_batch: HandleBatch | None = None,
+        handle_by_driver: HandleByDriver | None = None,
         locks: Locks | None = None,
         limit: DlqLimit | None = None,
         patience: float = PATIENCE_S,
@@ -116,6 +120,7 @@ class Processor:
         self._metrics = metrics
         self._handle = handle
         self._handle_batch = handle_batch
+        self._handle_by_driver = handle_by_driver
         self._locks = locks
         self._limit = limit or DlqLimit()
         self._patience = patience
@@ -130,13 +135,13 @@ class Processor:
     @property
     def takes_all(self) -> bool:
         """Whether `process` wants the records of all partitions at once; otherwise those of one at a time."""
-        return self._handle_batch is not None
+        return self._handle is None
 
     async def process(self, records: Sequence[ConsumerRecord]) -> None:
         """Handles records, in order within each partition. Raises GiveBackError when they are to be read again."""
         self._metrics.consumed.labels(self.topic.name).inc(len(records))
-        if self._handle_batch is not None:
-            await self._process_together(records, self._handle_batch)
+        if self.takes_all:
+            await self._process_together(records)
             return
         give_back_at = time.monotonic() + self._longest
         for record in records:
@@ -178,7 +183,7 @@ class Processor:
             self._metrics.duplicates.labels(self.topic.name).inc()
         self._guard(record).good(record.offset)
 
-    async def _process_together(self, records: Sequence[ConsumerRecord], handle_batch: HandleBatch) -> None:
+    async def _process_together(self, records: Sequence[ConsumerRecord]) -> None:
         """All records in one transaction with the checkpoints; one by one, where that fails, to find the bad one."""
         known: list[Envelope[Message]] = []
         clean = True
@@ -192,7 +197,7 @@ class Processor:
                     clean = False
         if clean and not self._stopping.is_set():
             try:
-                await self._apply(records, known, handle_batch)
+                await self._apply(records, known)
             except Exception as error:  # noqa: BLE001 one by one says which record it is, and waits if it is none
                 self._metrics.retried.labels(self.topic.name).inc()
                 log.warning("a batch failed, its records are tried one by one", topic=self.topic.name, why=repr(error))
@@ -205,24 +210,22 @@ class Processor:
         partitions: dict[int, list[ConsumerRecord]] = {}
         for record in records:
             partitions.setdefault(record.partition, []).append(record)
-        results = await asyncio.gather(
-            *(self._one_by_one(run, handle_batch) for run in partitions.values()), return_exceptions=True
-        )
+        results = await asyncio.gather(*(self._one_by_one(run) for run in partitions.values()), return_exceptions=True)
         for result in results:
             if result is not None:
                 raise result
         self.trouble = None
 
-    async def _one_by_one(self, records: Sequence[ConsumerRecord], handle_batch: HandleBatch) -> None:
+    async def _one_by_one(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
-            await self._with_patience(record, partial(self._apply_one, record, handle_batch))
+            await self._with_patience(record, partial(self._apply_one, record))
 
-    async def _apply_one(self, record: ConsumerRecord, handle_batch: HandleBatch) -> None:
+    async def _apply_one(self, record: ConsumerRecord) -> None:
         match self._decode(record):
             case Known(envelope):
                 with self._about(envelope, record):
                     try:
-                        await self._apply([record], [envelope], handle_batch)
+                        await self._apply([record], [envelope])
                     except BadMessage as error:
                         await self._keep_aside(record, "refused", f"{envelope.type}: {error}", checkpoint=True)
                     except exc.DBAPIError as error:
@@ -233,29 +236,43 @@ class Processor:
                     else:
                         self._guard(record).good(record.offset)
             case Unknown():
-                await self._apply([record], [], handle_batch)
+                await self._apply([record], [])
             case Undecodable(why):
                 await self._keep_aside(record, "undecodable", why, checkpoint=True)
 
-    async def _apply(
-        self, records: Sequence[ConsumerRecord], envelopes: list[Envelope[Message]], handle_batch: HandleBatch
-    ) -> None:
+    async def _apply(self, records: Sequence[ConsumerRecord], envelopes: list[Envelope[Message]]) -> None:
         began = time.perf_counter()
-        async with self._database.begin() as session:
-            locks = list(self._locks(envelopes)) if self._locks is not None else []
-            applied = await self._move_checkpoints(session, records, locks)
-            fresh = [said for said in envelopes if not _is_before(said, applied)]
-            self._metrics.duplicates.labels(self.topic.name).inc(len(envelopes) - len(fresh))
-            if fresh:
-                await handle_batch(session, fresh)
-            failpoints.reach(failpoints.HANDLED, partial(_about_batch, self.consumer, fresh))
+        if self._handle_by_driver is not None:
+            async with self._database.transaction() as transaction:
+                fresh = await self._apply_in(transaction, records, envelopes, self._handle_by_driver)
+        else:
+            assert self._handle_batch is not None  # noqa: S101 for the type checker; see `takes_all`
+            async with self._database.begin() as session:
+                fresh = await self._apply_in(session, records, envelopes, self._handle_batch)
         failpoints.reach(failpoints.COMMITTED, partial(_about_batch, self.consumer, fresh))
         self._metrics.handling.labels(self.topic.name).observe(time.perf_counter() - began)
         for envelope in fresh:
             self._metrics.handled.labels(self.topic.name, envelope.type).inc()
 
+    async def _apply_in(
+        self,
+        work: W,
+        records: Sequence[ConsumerRecord],
+        envelopes: list[Envelope[Message]],
+        handle: Callable[[W, Sequence[Envelope[Any]]], Awaitable[None]],
+    ) -> list[Envelope[Message]]:
+        """What is fresh of these, and was handled."""
+        locks = list(self._locks(envelopes)) if self._locks is not None else []
+        applied = await self._move_checkpoints(work, records, locks)
+        fresh = [said for said in envelopes if not _is_before(said, applied)]
+        self._metrics.duplicates.labels(self.topic.name).inc(len(envelopes) - len(fresh))
+        if fresh:
+            await handle(work, fresh)
+        failpoints.reach(failpoints.HANDLED, partial(_about_batch, self.consumer, fresh))
+        return fresh
+
     async def _move_checkpoints(
-        self, session: AsyncSession, records: Sequence[ConsumerRecord], locks: Sequence[str]
+        self, session: Work, records: Sequence[ConsumerRecord], locks: Sequence[str]
     ) -> dict[int, int]:
         """Claims these records for the session's transaction; returns up to where their partitions were applied."""
         ends = {record.partition: record.offset + 1 for record in records}

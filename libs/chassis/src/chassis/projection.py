@@ -28,12 +28,15 @@ class Projection:
         topics: what it is built from.
         tables: where it lives, in the service's own schema; nothing but `apply` writes to them.
         apply: how messages become rows.
+        settle: brings in line what else the service keeps that derives from the live tables, after a replay has put
+            them right; in its transaction.
     """
 
     name: str
     topics: tuple[Topic, ...]
     tables: tuple[Table, ...]
     apply: Apply
+    settle: Callable[[AsyncSession], Awaitable[None]] | None = None
 
     @property
     def live(self) -> Tables:

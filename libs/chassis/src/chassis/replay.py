@@ -148,6 +148,8 @@ async def _switch(
         return replace(found, refused="rows would be lost whose cause is older than what Kafka keeps")
     for live in projection.tables:
         await put_right(session, live, shadow[live.name])
+    if projection.settle is not None:
+        await projection.settle(session)
     return replace(found, switched=True)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.clock import WakingClock
-from chassis.database import Database, after_transaction, fetch, json_text
+from chassis.database import Database, Work, after_transaction, fetch, json_text
 from chassis.metrics import Metrics
 from chassis.tasks import background, cancel, delays
 from chassis.trace import span
@@ -120,18 +120,18 @@ class Timers:
         self._handlers[name] = handler
 
     async def arm(
-        self, session: AsyncSession, *, key: str, due: datetime, payload: dict[str, Any], name: str = DEFAULT
+        self, session: Work, *, key: str, due: datetime, payload: dict[str, Any], name: str = DEFAULT
     ) -> None:
         """Writes the timer in the session's transaction. An armed timer of the same name and key is replaced."""
         await self.arm_many(session, [Alarm(key, due, payload)], name=name)
 
-    async def arm_many(self, session: AsyncSession, alarms: Sequence[Alarm], *, name: str = DEFAULT) -> None:
+    async def arm_many(self, session: Work, alarms: Sequence[Alarm], *, name: str = DEFAULT) -> None:
         """`arm` for several timers of one name in one round trip; of the same key the last counts."""
         if alarms:
             await fetch(session, _ARM, name, *columns(alarms, name))
             self.armed(session, alarms)
 
-    async def forget(self, session: AsyncSession, keys: Sequence[str], *, name: str = DEFAULT) -> None:
+    async def forget(self, session: Work, keys: Sequence[str], *, name: str = DEFAULT) -> None:
         """Removes timers that nobody waits for any more, so that they need not go off for nothing.
 
         No promise: one that is going off already does so, and its handler looks, as ever, whether it still matters.
@@ -139,7 +139,7 @@ class Timers:
         if keys:
             await fetch(session, _FORGET, name, list(keys))
 
-    def armed(self, session: AsyncSession, alarms: Sequence[Alarm]) -> None:
+    def armed(self, session: Work, alarms: Sequence[Alarm]) -> None:
         """Has the loop look at the timers when the session's transaction has ended."""
         first = min(alarm.due for alarm in alarms)
         after_transaction(session, lambda: self._armed(first))

@@ -15,11 +15,21 @@ class FakeClock:
         if start.tzinfo is None:
             raise ValueError("a clock tells aware times: give the start a time zone")
         self._now = start.astimezone(UTC)
+        self._jumped = timedelta(0)
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._jumped - START).total_seconds()
+
+    def jump(self, by: float) -> datetime:
+        """Puts the clock forward or back by seconds that do not pass; returns the new time."""
+        self._jumped += timedelta(seconds=by)
+        self._now += timedelta(seconds=by)
+        return self.set(self._now)
 
     async def sleep_until(self, moment: datetime) -> None:
         if moment <= self._now:
