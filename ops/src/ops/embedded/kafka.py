@@ -17,7 +17,7 @@ ADMIN = "admin"
 
 MAIN_CLASS = "kafka.Kafka"
 PROPERTIES = "server.properties"
-_START_S = 60.0
+_START_S = 120.0
 
 LOGGING = """\
 Configuration:

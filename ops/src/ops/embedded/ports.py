@@ -2,12 +2,14 @@
 
 import json
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from ops.embedded.given_ports import given_ports
 from ops.embedded.problems import Problem
 
 HOST = "127.0.0.1"
@@ -57,10 +59,12 @@ def holder(port: int) -> str:
 
 
 def next_free(start: int, avoid: set[int], host: str = HOST) -> int:
-    """The first free port from `start` on that is not to be avoided."""
-    for port in range(start, _LAST_PORT):
-        if port not in avoid and is_free(port, host):
-            return port
+    """The first free port from `start` on that is not to be avoided, and was given to nobody else a moment ago."""
+    with given_ports() as given:
+        for port in range(start, _LAST_PORT):
+            if port not in avoid and port not in given and is_free(port, host):
+                given[port] = time.time()
+                return port
     raise Problem(f"No port between {start} and {_LAST_PORT} is free")
 
 
@@ -93,8 +97,9 @@ def choose(wishes: list[Wish], chosen: Mapping[str, int], memory: Path) -> dict[
             continue
         avoid = set(result.values()) | {port for name, port in wanted.items() if name != wish.name}
         port = wanted[wish.name]
-        free = port not in result.values() and is_free(port, wish.host)
-        result[wish.name] = port if free else next_free(port + 1, avoid, wish.host)
+        # The one of our last start is ours; any other may have been given to another stack that starts right now.
+        ours = port == remembered.get(wish.name) and port not in result.values() and is_free(port, wish.host)
+        result[wish.name] = port if ours else next_free(port, avoid | set(result.values()), wish.host)
     if result != remembered:
         memory.write_text(json.dumps(result, indent=2) + "\n")
     return result

@@ -21,7 +21,7 @@ ADMIN = "postgres"
 """The super-user, for administration only."""
 
 _ACCOUNTS = ("postgres", "nobody")
-_START_S = 60.0
+_START_S = 120.0
 _LEFTOVER_S = 20.0
 _STILL_THERE = "pre-existing shared memory block"
 
