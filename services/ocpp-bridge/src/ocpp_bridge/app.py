@@ -87,7 +87,7 @@ class Bridge:
             dismiss=self._revoke,
         )
         self.credentials = self.trust.credentials
-        self.epochs = Epochs(self._store, clock, lambda: self._lease.instance)
+        self.epochs = Epochs(self._store, lambda: self._lease.instance)
         ledger = Ledger(self._store, clock, lambda: self._lease.instance)
         self.watch = Watch(
             self.sessions,
@@ -168,6 +168,10 @@ class Bridge:
             patience_s=settings.handshake_patience_s,
             first=self.open_attempts,
         )
+        metrics.pending_now.set_function(lambda: self.trust.registrations.pending)
+        metrics.handshakes_now.labels("in progress").set_function(lambda: self.admission.in_progress)
+        metrics.handshakes_now.labels("waiting").set_function(lambda: self.admission.waiting)
+        metrics.boots_now.set_function(lambda: self.boots.in_progress)
         self.opening = Opening(
             settings,
             clock=clock,

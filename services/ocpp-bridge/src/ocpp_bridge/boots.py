@@ -36,6 +36,11 @@ class Boots:
         self._metrics = metrics
         self.in_progress = 0
         self._unheard: WeakKeyDictionary[Session, bytes] = WeakKeyDictionary()
+        self._owed: dict[str, tuple[int, int]] = {}
+
+    def heard(self, session: Session) -> None:
+        """A boot was said: from now on the charger owes one that is accepted."""
+        self._owed[session.charger_id] = (self.owed_since(session) or session.epoch, session.epoch)
 
     def has_room(self, session: Session) -> bool:
         """Whether a boot may be carried out now."""
@@ -63,6 +68,16 @@ class Boots:
         """The frame that first said this boot on this session."""
         return self._unheard.get(session, data)
 
+    def owed_since(self, session: Session) -> int | None:
+        """The session since which the charger owes a boot that is accepted; 1 where that is not known here any more.
+
+        None when it owes none, as far as is known: what it was told elsewhere meanwhile is not.
+        """
+        since, last = self._owed.get(session.charger_id, (0, 0))
+        if since and session.epoch <= last + 1:
+            return since
+        return None if session.accepted or session.epoch == 1 else 1
+
     def put_off(self, session: Session, data: bytes, why: str) -> int:
         """Notes a boot that is put off; returns the interval that the charger is told, in seconds."""
         self._metrics.boots_put_off.labels(why).inc()
@@ -73,6 +88,8 @@ class Boots:
     def done(self, session: Session) -> None:
         """The boot is answered: another one on this session is another boot."""
         self._unheard.pop(session, None)
+        if session.accepted:
+            self._owed.pop(session.charger_id, None)
 
 
 def _look_away(future: asyncio.Future[None]) -> None:

@@ -150,6 +150,7 @@ class Calls:
         The charger is told when to say it again. Nothing is decided: its registration stays what it was.
         """
         began = time.perf_counter()
+        self._boots.heard(session)
         if not self._boots.has_room(session):
             return self._put_off(session, call, data, "too many")
         first = self._boots.frame(session, data)
@@ -204,6 +205,7 @@ class Calls:
             heartbeat_interval=self._settings.heartbeat_interval_s,
             boot_retry=self._settings.boot_retry_s,
             asked_to_boot=session.box.asked_to_boot,
+            owed_since=self._boots.owed_since(session),
             transactions=self._transactions,
         )
 

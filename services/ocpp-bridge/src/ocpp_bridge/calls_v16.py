@@ -52,6 +52,7 @@ def boot_notification(context: Context, payload: Json) -> Reply:
         firmware=payload.get("firmwareVersion"),
         serial=payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber"),
         solicited=context.asked_to_boot,
+        owed_since=context.owed_since,
         registration=context.registration.value,
     )
     return boot_reply(context, Said(booted))

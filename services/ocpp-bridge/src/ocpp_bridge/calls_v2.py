@@ -47,6 +47,7 @@ def boot_notification(context: Context, payload: Json) -> Reply:
         firmware=station.get("firmwareVersion"),
         serial=station.get("serialNumber"),
         solicited=context.asked_to_boot or payload["reason"] == "Triggered",
+        owed_since=context.owed_since,
         registration=context.registration.value,
     )
     return boot_reply(context, Said(booted))

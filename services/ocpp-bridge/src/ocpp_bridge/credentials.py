@@ -12,11 +12,8 @@ from uuid import UUID
 from contracts.envelope import Envelope, Message
 from contracts.fleet import CredentialRevoked, CredentialSet
 from ocpp_bridge.approach import Approach
-from ocpp_bridge.buckets import Buckets
-from ocpp_bridge.profiles import CLIENT_CERTIFICATE, NO_PASSWORD, OVER_TLS
-
-ADDRESS_SHARE = 10
-"""How many times the failures of one identity an address may have: chargers share addresses."""
+from ocpp_bridge.failures import Failures
+from ocpp_bridge.profiles import CLIENT_CERTIFICATE, NO_PASSWORD, OVER_TLS, WITH_PASSWORD
 
 Fault = Literal["wrong_password", "no_password", "wrong_profile", "wrong_certificate", "wrong_serial", "too_many"]
 """What is wrong, in the words of ConnectionRefused."""
@@ -39,6 +36,7 @@ class Checked:
     Attributes:
         credential: goes with WELCOME.
         fault: what is wrong with a known charger's credentials, in a word.
+        cause: what is wrong with its certificate, in a word.
         detail: the same in words, for whoever set the charger up.
         retry_after: seconds, with TOO_MANY.
     """
@@ -46,6 +44,7 @@ class Checked:
     verdict: Verdict
     credential: CredentialSet | None = None
     fault: Fault | None = None
+    cause: str | None = None
     detail: str = ""
     retry_after: float = 0.0
 
@@ -78,13 +77,8 @@ class Changes(Protocol):
 class Credentials:
     """The last word of fleet about each charger.
 
-    Failures are counted by identity and address together, so that a stranger can't lock a charger out from elsewhere;
-    and by address, which alone keeps nobody out who has the right password: chargers share addresses with strangers,
-    all of them where a balancer stands before us.
-
     Args:
-        wrong: so many wrong credentials are allowed for one identity from one address.
-        wrong_every_s: one more is allowed after so many seconds.
+        failures: counts wrong credentials.
         organization: what client certificates must name as O; any when empty.
         changes: new passwords under way.
         on_set: told of each credential.
@@ -94,8 +88,7 @@ class Credentials:
     def __init__(
         self,
         *,
-        wrong: int,
-        wrong_every_s: float,
+        failures: Failures,
         changes: Changes,
         on_revoked: Callable[[str], None],
         on_set: Callable[[CredentialSet], None] | None = None,
@@ -106,8 +99,7 @@ class Credentials:
         self._on_set = on_set
         self._on_revoked = on_revoked
         self._organization = organization
-        self._pairs = Buckets(wrong, 1 / wrong_every_s)
-        self._addresses = Buckets(wrong * ADDRESS_SHARE, ADDRESS_SHARE / wrong_every_s)
+        self._failures = failures
 
     def __len__(self) -> int:
         return len(self._known)
@@ -121,6 +113,7 @@ class Credentials:
                     self._on_set(credential)
             case CredentialRevoked(charger_id=charger_id):
                 self._known.pop(charger_id, None)
+                self._failures.forget(charger_id)
                 self._on_revoked(charger_id)
 
     def of(self, charger_id: str) -> CredentialSet | None:
@@ -139,20 +132,19 @@ class Credentials:
         credential = self._known.get(charger_id)
         if credential is None:
             return Checked(Verdict.UNKNOWN)
-        pair = f"{charger_id} {approach.address}"
-        # Whoever is over this limit is not looked at, so that nobody can go on guessing at one charger's password.
-        wait = self._pairs.wait(pair, now)
-        if wait > 0:
+        address = approach.address
+        wait = self._failures.wait(charger_id, address, now)
+        guessable = credential.security_profile in WITH_PASSWORD
+        if wait > 0 and guessable and not self._failures.may_be_at_home(charger_id, address):
+            # Not looked at, so that nobody can go on guessing at one charger's password.
             return _too_many(wait)
         fault = self._fault(credential, approach, at)
         if fault is None:
+            self._failures.came_in(charger_id, address)
             return Checked(Verdict.WELCOME, credential)
-        wait = self._addresses.wait(approach.address, now)
-        self._pairs.take(pair, now)
-        if wait > 0:
-            return _too_many(wait)
-        self._addresses.take(approach.address, now)
-        return fault
+        wait = max(wait, self._failures.address_wait(address, now))
+        self._failures.failed(address, now, charger_id)
+        return _too_many(wait) if wait > 0 else fault
 
     def _fault(self, credential: CredentialSet, approach: Approach, at: float) -> Checked | None:
         profile = credential.security_profile
@@ -169,16 +161,17 @@ class Credentials:
     def _certificate_fault(self, charger_id: str, approach: Approach, at: float) -> Checked | None:
         shown = approach.certificate
         if shown is None:
-            return _forbidden("wrong_certificate", "security profile 3 needs a client certificate, and there is none")
+            why = "security profile 3 needs a client certificate, and there is none"
+            return _forbidden("wrong_certificate", why, cause="missing")
         if shown.common_name != charger_id:
             why = "the common name (CN) of the client certificate is not the charger's identity"
-            return _forbidden("wrong_certificate", why)
+            return _forbidden("wrong_certificate", why, cause="other_name")
         if self._organization and shown.organization != self._organization:
             why = f"the client certificate is not of the organization (O) {self._organization}"
-            return _forbidden("wrong_certificate", why)
+            return _forbidden("wrong_certificate", why, cause="other_organization")
         if shown.expires <= at:
             # TLS looks at a new certificate, but resumes a session without looking again.
-            return _forbidden("wrong_certificate", "the client certificate has expired")
+            return _forbidden("wrong_certificate", "the client certificate has expired", cause="expired")
         return None
 
     def _password_fault(self, credential: CredentialSet, authorization: str | None) -> Checked | None:
@@ -207,8 +200,8 @@ def _too_many(wait: float) -> Checked:
     return Checked(Verdict.TOO_MANY, fault="too_many", detail="too many wrong credentials: wait", retry_after=wait)
 
 
-def _forbidden(fault: Fault, detail: str) -> Checked:
-    return Checked(Verdict.FORBIDDEN, fault=fault, detail=detail)
+def _forbidden(fault: Fault, detail: str, *, cause: str | None = None) -> Checked:
+    return Checked(Verdict.FORBIDDEN, fault=fault, cause=cause, detail=detail)
 
 
 def _proves(salt: str | None, verifier: str | None, password: bytes) -> bool:

@@ -3,22 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chassis.clock import Clock
 from ocpp_bridge.batching import Batcher
 from ocpp_bridge.store import Store
 
 _OPEN = """
 insert into charger_sessions as held (charger_id, epoch, instance, protocol, opened_at)
-select charger_id, 1, $3, protocol, $4 from unnest($1::text[], $2::text[]) as opening (charger_id, protocol)
+select charger_id, 1, $3, protocol, clock_timestamp()
+from unnest($1::text[], $2::text[]) as opening (charger_id, protocol)
 order by charger_id
 on conflict (charger_id) do update set
     epoch = held.epoch + 1,
-    taken_from = case when held.closed_at is null and held.instance <> excluded.instance then held.instance end,
+    taken_from = case when held.closed_at is null and held.instance <> excluded.instance
+        then array_append(held.taken_from, held.instance) else held.taken_from end,
     instance = excluded.instance, protocol = excluded.protocol, opened_at = excluded.opened_at, closed_at = null
 returning charger_id, epoch, accepted
 """
 _CLOSE = """
-update charger_sessions held set closed_at = case when held.epoch = ending.epoch then $4 else held.closed_at end
+update charger_sessions held
+set closed_at = case when held.epoch = ending.epoch then clock_timestamp() else held.closed_at end
 from unnest($1::text[], $2::bigint[]) as ending (charger_id, epoch)
 where held.charger_id = ending.charger_id and held.instance = $3
 returning held.charger_id
@@ -28,6 +30,11 @@ update charger_sessions held set accepted = boot.accepted
 from unnest($1::text[], $2::bigint[], $3::boolean[]) as boot (charger_id, epoch, accepted)
 where held.charger_id = boot.charger_id and held.epoch = boot.epoch and held.accepted <> boot.accepted
 """
+LET_GO = """
+update charger_sessions set taken_from = nullif(array_remove(taken_from, $1::text), '{}')
+where taken_from @> array[$1::text] returning charger_id, epoch
+"""
+"""An instance, $1, learns which of its sessions others have taken over; or it is dead, and nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +46,14 @@ class Opened:
 
 
 class Epochs:
-    """The table of sessions. Its statements are shared by all who come at the same time.
+    """The table of sessions, by the database's clock. Its statements are shared by all who come at the same time.
 
     Args:
         instance: tells the name of this instance.
     """
 
-    def __init__(self, store: Store, clock: Clock, instance: Callable[[], str]) -> None:
+    def __init__(self, store: Store, instance: Callable[[], str]) -> None:
         self._store = store
-        self._clock = clock
         self._instance = instance
         self._opening: Batcher[tuple[str, str], Opened] = Batcher(self._open, key=lambda item: item[0])
         self._closing: Batcher[tuple[str, int], bool] = Batcher(self._close, key=lambda item: item[0])
@@ -67,15 +73,12 @@ class Epochs:
 
     async def taken(self) -> list[tuple[str, int]]:
         """Chargers that other instances took over from this one since the last call, with their new epochs."""
-        rows = await self._store.fetch(
-            "update charger_sessions set taken_from = null where taken_from = $1 returning charger_id, epoch",
-            self._instance(),
-        )
+        rows = await self._store.fetch(LET_GO, self._instance())
         return [(row["charger_id"], row["epoch"]) for row in rows]
 
     async def _open(self, items: Sequence[tuple[str, str]]) -> list[Opened]:
         chargers, protocols = [item[0] for item in items], [item[1] for item in items]
-        rows = await self._store.fetch(_OPEN, chargers, protocols, self._instance(), self._clock.now())
+        rows = await self._store.fetch(_OPEN, chargers, protocols, self._instance())
         found = {row["charger_id"]: Opened(row["epoch"], row["accepted"]) for row in rows}
         return [found[charger_id] for charger_id in chargers]
 
@@ -85,6 +88,6 @@ class Epochs:
 
     async def _close(self, items: Sequence[tuple[str, int]]) -> list[bool]:
         chargers, epochs = [item[0] for item in items], [item[1] for item in items]
-        rows = await self._store.fetch(_CLOSE, chargers, epochs, self._instance(), self._clock.now())
+        rows = await self._store.fetch(_CLOSE, chargers, epochs, self._instance())
         found = {row["charger_id"] for row in rows}
         return [charger_id in found for charger_id in chargers]

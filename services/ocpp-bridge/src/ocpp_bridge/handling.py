@@ -31,6 +31,7 @@ class Context:
         heartbeat_interval: seconds, for an accepted boot.
         boot_retry: seconds, for any other.
         asked_to_boot: we had asked this session for a boot.
+        owed_since: the session since which the charger owes us a boot anyway; None when it owes none.
     """
 
     charger_id: str
@@ -40,6 +41,7 @@ class Context:
     heartbeat_interval: int
     boot_retry: int
     asked_to_boot: bool
+    owed_since: int | None
     transactions: Transactions
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ocpp_bridge.epochs import LET_GO
 from ocpp_bridge.store import Store
 
 _DEAD = """
@@ -104,7 +105,11 @@ class Lease:
             )
 
     async def inherit_the_rest(self, dead: Dead) -> None:
-        """Sessions that were over long ago: this instance answers for those chargers now."""
+        """Sessions that were over long ago: this instance answers for those chargers now.
+
+        Those that others took over meanwhile the dead one need not let go of any more.
+        """
         await self._store.execute(
             "update charger_sessions set instance = $2 where instance = $1", dead.instance, self.instance
         )
+        await self._store.execute(LET_GO, dead.instance)

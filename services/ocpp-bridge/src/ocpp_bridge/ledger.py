@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 from uuid import UUID
 
 from chassis.clock import Clock
-from contracts.ocpp import ResetCharger
+from contracts.ocpp import ResetCharger, WithdrawReset
 from ocpp_bridge.store import Store
 
 UNANSWERED = "unanswered"
+WITHDRAWN = "withdrawn"
 WhyNot = Literal["expired", "not_connected", "other_session"]
+NEVER_SENT = frozenset({WITHDRAWN, *get_args(WhyNot)})
+"""Outcomes of a row that stands for no frame."""
 
 # The session must still be the charger's last one, and ours: here another instance's takeover fences this one.
 _CLAIM = """
@@ -27,6 +30,14 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (attempt_id, escalation) do update set outcome = coalesce(entry.outcome, excluded.outcome)
 where entry.outcome in ('expired', 'not_connected', 'other_session')
 or (entry.outcome is null and entry.claim = excluded.claim)
+returning outcome
+"""
+# Whoever writes the row first has won: a claim finds this one, and this finds a claim, which it leaves as it is.
+_WITHDRAW = """
+insert into reset_ledger as entry
+(attempt_id, charger_id, epoch, message_id, claim, instance, claimed_at, escalation, outcome)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (attempt_id, escalation) do update set claim = entry.claim
 returning outcome
 """
 
@@ -101,6 +112,22 @@ class Ledger:
             "expired" if expired else why,
         )
         return None if row is None else cast("WhyNot", row["outcome"])
+
+    async def withdraw(self, command: WithdrawReset, message_id: str, claim: UUID) -> bool:
+        """Whether the Reset was not claimed and now never will be. One round trip; may be repeated, on any instance."""
+        row = await self._store.fetch_one(
+            _WITHDRAW,
+            command.attempt_id,
+            command.charger_id,
+            command.epoch,
+            message_id,
+            claim,
+            self._instance(),
+            self._clock.now(),
+            command.escalation,
+            WITHDRAWN,
+        )
+        return row is not None and row["outcome"] in NEVER_SENT
 
     async def find(self, charger_id: str, message_id: str) -> Entry | None:
         """The Reset with this messageId, if one was sent to this charger and has no answer yet."""

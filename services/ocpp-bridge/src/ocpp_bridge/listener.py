@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -16,6 +17,7 @@ from ocpp_bridge.opening import Opening, RefusedError
 from ocpp_bridge.settings import Settings
 from ocpp_bridge.slow_handshakes import SlowHandshakes
 from ocpp_bridge.tls import BadTlsError, TlsFiles, TlsSite
+from ocpp_bridge.tls_door import SLOW, Failure
 from ocpp_bridge.trust import Trust
 
 log = structlog.stdlib.get_logger(__name__)
@@ -92,10 +94,10 @@ class Listener:
             await self._runner.cleanup()
             self._runner = None
 
-    async def look_at_tls_files(self) -> None:
+    def look_at_tls_files(self) -> None:
         """Takes changed TLS files at once, rather than at the next look."""
         if self._tls is not None:
-            await self._tls.look()
+            self._tls.look()
 
     async def _listen_over_tls(self, runner: web.AppRunner, port: int) -> None:
         settings = self._settings
@@ -106,10 +108,12 @@ class Listener:
                 settings.host,
                 port,
                 every_s=settings.tls_look_every_s,
-                failed=lambda why: self._metrics.tls_failures.labels(why).inc(),
+                within_s=settings.handshake_within_s,
+                turn=self._trust.tls_turn,
+                failed=self._tls_failed,
                 loaded=lambda good: self._metrics.tls_loads.labels("used" if good else "refused").inc(),
             )
-            await self._tls.start(runner)
+            await self._tls.start(cast("web.Server", runner.server))
         except BadTlsError as error:
             raise CannotListenError(f"chargers can't be listened for over TLS: {error}") from error
         except OSError as error:
@@ -119,6 +123,12 @@ class Listener:
             ) from error
         self.tls_port = self._tls.port
         self._looking = background(self._tls.run(), "tls-files")
+
+    def _tls_failed(self, failure: Failure) -> None:
+        self._metrics.tls_failures.labels(failure.why).inc()
+        if failure.why == SLOW:
+            self._metrics.handshakes.labels("slow").inc()
+        self._trust.tls_failed(failure)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -13,9 +13,20 @@ class BridgeMetrics:
             return Counter(f"ocpp_bridge_{name}", about, labels, registry=registry)
 
         self.sessions = Gauge("ocpp_bridge_sessions", "Open sessions.", ("protocol",), registry=registry)
+        self.pending_now = Gauge(
+            "ocpp_bridge_sessions_pending", "Open sessions whose boot was answered Pending by fleet.", registry=registry
+        )
+        self.handshakes_now = Gauge(
+            "ocpp_bridge_handshakes_now", "Handshakes in progress or waiting.", ("state",), registry=registry
+        )
+        self.boots_now = Gauge("ocpp_bridge_boots_now", "Boots in progress.", registry=registry)
         self.handshakes = counter("handshakes", "Handshakes, by their answer.", "answer")
-        self.refused = counter("connections_refused", "Known chargers that were not let in, by why.", "why")
-        self.tls_failures = counter("tls_handshake_failures", "TLS handshakes that failed, by OpenSSL's reason.", "why")
+        self.refused = counter(
+            "connections_refused", "Who was not let in: known chargers, and strangers by TLS.", "why"
+        )
+        self.tls_failures = counter(
+            "tls_handshake_failures", "TLS handshakes that failed, by OpenSSL's reason or ours.", "why"
+        )
         self.tls_loads = counter("tls_loads", "TLS files that were read, by whether they were good.", "outcome")
         self.rotations = counter("password_rotations", "Passwords changed over OCPP, by what came of it.", "outcome")
         self.ended = counter("sessions_ended", "Sessions that ended, by why.", "why")

@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 from chassis.clock import Clock
 from ocpp_bridge import dialects
 from ocpp_bridge.admission import Admission, FullError, jittered
+from ocpp_bridge.allowance import Limits
 from ocpp_bridge.black_box import BlackBoxes
 from ocpp_bridge.calls import Calls
 from ocpp_bridge.capacity import sockets_at_most
@@ -18,7 +19,7 @@ from ocpp_bridge.connectivity import Connectivity
 from ocpp_bridge.dialects import Dialect
 from ocpp_bridge.epochs import Epochs, Opened
 from ocpp_bridge.metrics import BridgeMetrics
-from ocpp_bridge.session import CLOSE_WITHIN_S, SEND_WITHIN_S, Limits, Session, StrayAnswer, Why
+from ocpp_bridge.session import CLOSE_WITHIN_S, SEND_WITHIN_S, Session, StrayAnswer, Why
 from ocpp_bridge.sessions import Sessions
 from ocpp_bridge.settings import Settings
 from ocpp_bridge.store import UNAVAILABLE
@@ -124,6 +125,7 @@ class Opening:
         try:
             opened = await self._epochs.open(charger_id, dialect.protocol)
         except UNAVAILABLE as error:
+            self._overtaken(charger_id)
             log.warning("a charger could not be let in", charger=charger_id, why=repr(error))
             retry_after = jittered(self._settings.retry_after_s)
             raise RefusedError(503, "not ready: the database is away", retry_after=retry_after) from error
@@ -131,6 +133,7 @@ class Opening:
             wire, behind = self._upgrade(request, key, dialect.protocol, deflate=dialect.deflate)
         except ConnectionError:
             # The charger is gone. The number is spent, and nobody was told of it.
+            self._overtaken(charger_id)
             with contextlib.suppress(*UNAVAILABLE):
                 await self._epochs.close(charger_id, opened.epoch)
             raise
@@ -151,6 +154,7 @@ class Opening:
             protocol=protocol,
             deflate=deflate,
             limit=self._settings.frame_hard_limit,
+            enough=self._settings.frame_soft_limit,
             patience=SEND_WITHIN_S,
         )
 
@@ -191,6 +195,16 @@ class Opening:
         """Returns when every websocket is closed; each is given up after a moment."""
         while self._sockets:  # noqa: ASYNC110 each leaves by itself
             await asyncio.sleep(0.01)
+
+    def _overtaken(self, charger_id: str) -> None:
+        """Ends the session that a charger has, when a number may have been spent on a next one that did not begin.
+
+        It is no longer the last one by the database: no Reset could be sent on it for as long as it lasts.
+        """
+        held = self._sessions.get(charger_id)
+        if held is not None:
+            held.fence()
+            self._forget(held)
 
     def _begin(self, session: Session) -> None:
         protocol = session.dialect.protocol

@@ -13,6 +13,9 @@ from ocpp_bridge.publishing import Publishing
 from ocpp_bridge.sessions import Sessions
 
 LOOK_S = 0.05
+WITHIN_S = 300.0
+"""Nobody waits longer for an answer. Not by the command's `not_after`: a ping can come too late for nobody, and two
+clocks need not agree."""
 
 
 class Probes:
@@ -49,7 +52,7 @@ class Probes:
         asked = time.monotonic()
         session.ping()
         while session.heard_at <= asked:  # a session has no event for it: it hears much, and this is asked rarely
-            if self._clock.now() > command.not_after:
+            if time.monotonic() - asked > WITHIN_S:
                 return
             await asyncio.sleep(LOOK_S)
             if session.over:  # its farewell is heard as well, and says the opposite
@@ -63,6 +66,8 @@ class Probes:
                 epoch=command.epoch,
                 escalation=command.escalation,
                 heard_at=self._clock.now(),
+                asked_at=command.asked_at,
+                lasted_s=session.heard_at - session.began_at,
             )
         )
 

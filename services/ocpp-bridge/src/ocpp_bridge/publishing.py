@@ -16,7 +16,7 @@ from chassis.trace import current_traceparent
 from contracts import topics
 from contracts.calls import CallEnded, PasswordAccepted
 from contracts.envelope import Envelope, Message, derived_id, service_source
-from contracts.ocpp import Answer, ChargerConnected, ChargerDisconnected, ConnectionRefused
+from contracts.ocpp import Answer, ChargerConnected, ChargerDisconnected, ConnectionRefused, StrangerRefused
 from contracts.topics import Topic
 from ocpp_bridge.deadlines import Deadlines
 from ocpp_bridge.handling import Said
@@ -89,10 +89,13 @@ class Publishing:
         envelope = self._envelope(derived_id(ended.call_id, "ended"), ended)
         await self._until_published(topics.OCPP_CALL_RESULTS, envelope)
 
-    async def refusal(self, event: ConnectionRefused) -> None:
+    async def refusal(self, event: ConnectionRefused | StrangerRefused) -> None:
         """Returns when Kafka has it. Raises PublishFailedError."""
-        name = f"{event.charger_id} refused {event.why} {event.address} {event.last_at.isoformat()}"
-        await self._publisher.publish(topics.OCPP_OBSERVATIONS, self._envelope(uuid5(NAMESPACE, name), event))
+        topic, named_by = topics.OCPP_STRANGERS, ""
+        if isinstance(event, ConnectionRefused):
+            topic, named_by = topics.OCPP_OBSERVATIONS, event.named_by
+        what = f"{event.why} {event.cause} {named_by} {event.address} {event.last_at.isoformat()}"
+        await self._publisher.publish(topic, self._envelope(uuid5(NAMESPACE, f"{event.key()} refused {what}"), event))
 
     async def password_accepted(self, event: PasswordAccepted) -> None:
         """Returns when Kafka has it. Raises PublishFailedError. Told again, it has the same id."""

@@ -14,11 +14,21 @@ router = APIRouter(prefix="/api/v1/refusals", tags=["sessions"])
 
 
 class Refusal(BaseModel):
-    """Somebody who called himself this charger was not let in, so many times since the one before of its kind."""
+    """Somebody was not let in, so many times since the one before of its kind.
 
-    charger_id: str
+    Attributes:
+        charger_id: the charger that he called himself; None where he named none that is known.
+        cause: what was wrong with a certificate.
+        named_by: `certificate`: the name stood in a certificate that was not accepted, and is a claim only.
+        claimed_name: what stood there, where that is no charger.
+    """
+
+    charger_id: str | None = None
     why: str
+    cause: str | None = None
     address: str
+    named_by: str = "request"
+    claimed_name: str | None = None
     count: int
     last_at: datetime
 
@@ -40,6 +50,6 @@ async def list_refusals(
         items=[
             Refusal.model_validate(event.model_dump())
             for event in refusals.last()
-            if charger_id in (None, event.charger_id)
+            if charger_id in (None, getattr(event, "charger_id", None))
         ]
     )

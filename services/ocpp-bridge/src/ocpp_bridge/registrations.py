@@ -55,6 +55,11 @@ class Registrations:
         self._certified: dict[str, str] = {}
         self._triggers: set[asyncio.Task[None]] = set()
 
+    @property
+    def pending(self) -> int:
+        """How many sessions are pending."""
+        return sum(not session.over for session in self._pending)
+
     def came_in(self, charger_id: str, address: str, *, certified: bool) -> None:
         """A charger was let in, with a client certificate that names it or in another way."""
         if certified:

@@ -13,7 +13,14 @@ from chassis import failpoints
 from chassis.clock import Clock
 from chassis.tasks import cancel, delays
 from contracts.envelope import Envelope, Message
-from contracts.ocpp import ResetCharger, ResetNotDelivered, ResetSent
+from contracts.ocpp import (
+    ResetCharger,
+    ResetNotDelivered,
+    ResetNotWithdrawn,
+    ResetSent,
+    ResetWithdrawn,
+    WithdrawReset,
+)
 from ocpp_bridge import frames
 from ocpp_bridge.answers import WhyUnanswered, judge, reset_payload, unanswered
 from ocpp_bridge.black_box import BlackBoxes
@@ -66,8 +73,13 @@ class Resets:
 
     def take(self, envelope: Envelope[Message]) -> None:
         """Takes a record of ocpp.commands.v1 in; what comes of it runs on its own."""
-        if isinstance(envelope.data, ResetCharger):
-            self._start(self._carry_out(envelope.data, time.perf_counter()))
+        match envelope.data:
+            case ResetCharger() as command:
+                self._start(self._carry_out(command, time.perf_counter()))
+            case WithdrawReset() as command:
+                self._start(self._withdraw(command))
+            case _:
+                pass
 
     def stray_answer(self, session: Session, frame: CallResult | CallError) -> None:
         """An answer that its session does not wait for: perhaps to a Reset of an earlier session, or too late."""
@@ -123,6 +135,7 @@ class Resets:
         except SessionEndedError:
             await self._unanswered(entry, "session_ended")
             return
+        session.began_at = time.monotonic()
         failpoints.reach(failpoints.RESET_SENT, lambda: command.charger_id)
         self._metrics.reset_seconds.observe(time.perf_counter() - began)
         sent = ResetSent(
@@ -200,6 +213,25 @@ class Resets:
             )
         )
 
+    async def _withdraw(self, command: WithdrawReset) -> None:
+        """Takes a Reset back that is not claimed, and says whether that was so.
+
+        Every instance does both, whoever holds the socket: that one may be dead, or not have read so far.
+        """
+        claim, message_id = uuid4(), _message_id(command)
+        withdrawn = await self._patiently(lambda: self._ledger.withdraw(command, message_id, claim))
+        failpoints.reach(failpoints.RESET_WITHDRAWN, lambda: command.charger_id)
+        log.info("a Reset is to be taken back", charger=command.charger_id, done=withdrawn)
+        answer = ResetWithdrawn if withdrawn else ResetNotWithdrawn
+        await self._publishing.answer(
+            answer(
+                charger_id=command.charger_id,
+                attempt_id=command.attempt_id,
+                epoch=command.epoch,
+                escalation=command.escalation,
+            )
+        )
+
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Asks the database until it answers."""
         for delay in delays(0.02, longest=0.5):
@@ -226,7 +258,7 @@ class Resets:
             log.error("a Reset went wrong", exc_info=error)
 
 
-def _message_id(command: ResetCharger) -> str:
+def _message_id(command: ResetCharger | WithdrawReset) -> str:
     """36 characters, unique for ever: the attempt's id for its first Reset, one that derives from it for the next."""
     if command.escalation == 0:
         return str(command.attempt_id)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,8 +10,8 @@ import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 
 from ocpp_bridge import frames
+from ocpp_bridge.allowance import Allowance, Limits
 from ocpp_bridge.black_box import Box
-from ocpp_bridge.buckets import Bucket
 from ocpp_bridge.dialects import Dialect
 from ocpp_bridge.frames import Call, CallError, CallResult, CallResultError, Send, UnknownKind, Unreadable
 from ocpp_bridge.metrics import BridgeMetrics
@@ -26,8 +25,6 @@ Why = Literal["closed", "lost", "silent", "replaced", "bridge_stopped", "refused
 
 SEND_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 2.0
-BAD_FRAMES_PER_SECOND = 1.0
-BURST_S = 10.0
 
 _CODES: dict[Why, WSCloseCode] = {
     "replaced": WSCloseCode.POLICY_VIOLATION,
@@ -38,16 +35,6 @@ _CODES: dict[Why, WSCloseCode] = {
 
 class SessionEndedError(Exception):
     """The session is over; nothing can be sent on it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one session may send; see `ocpp_bridge.settings`."""
-
-    frame_soft_limit: int
-    frames_per_second: float
-    bad_frames: int
-    waiting_calls: int
 
 
 Answering = Callable[["Session", Call, bytes], bytes | Awaitable[bytes | None]]
@@ -70,16 +57,17 @@ class Session:
         box: what is remembered of the charger for those who look inside.
         turn: held by whoever has a CALL of ours under way: one at a time (2.x part 4, 4.1.1).
         opened_at: when it began.
+        began_at: the same in monotonic seconds, or when the last Reset was written on it.
         heard_at: monotonic seconds of the last frame, ping or pong.
         pinged_at: monotonic seconds of the last ping of ours.
         asked_at: monotonic seconds of the first ping since then; greater than `heard_at` while nothing has answered it.
     """
 
     __slots__ = (
-        "__weakref__", "_answering", "_bad", "_calls", "_deadline", "_expected", "_finished", "_limits", "_metrics",
-        "_on_end", "_on_gone", "_rate", "_stray", "_why", "_wire", "_worker", "accepted", "asked_at", "box",
-        "charger_id", "dialect", "epoch", "fenced", "heard_at", "instance", "opened_at", "pinged_at", "rejected",
-        "turn",
+        "__weakref__", "_allowance", "_answering", "_calls", "_deadline", "_expected", "_finished", "_limits",
+        "_metrics", "_on_end", "_on_gone", "_stray", "_why", "_wire", "_worker", "accepted", "asked_at", "began_at",
+        "box", "charger_id", "dialect", "epoch", "fenced", "heard_at", "instance", "opened_at", "pinged_at",
+        "rejected", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -111,7 +99,7 @@ class Session:
         self.rejected = False
         self.fenced = False
         self.turn = asyncio.Lock()
-        self.heard_at = self.pinged_at = self.asked_at = now
+        self.began_at = self.heard_at = self.pinged_at = self.asked_at = now
         self._wire = wire
         self._on_end = on_end
         self._on_gone = on_gone
@@ -119,8 +107,7 @@ class Session:
         self._answering = answering
         self._stray = stray
         self._metrics = metrics
-        self._rate = Bucket.full(limits.frames_per_second * BURST_S, limits.frames_per_second, now)
-        self._bad = Bucket.full(limits.bad_frames, BAD_FRAMES_PER_SECOND, now)
+        self._allowance = Allowance(limits, now)
         self._calls: list[tuple[Call, bytes]] = []
         self._worker: asyncio.Future[bytes | None] | None = None
         self._expected: tuple[str, asyncio.Future[CallResult | CallError]] | None = None
@@ -146,7 +133,8 @@ class Session:
             if self._why is None:
                 self._take(data, now)
         elif kind is PING:
-            self._quietly(data, PONG)
+            if self._may_go_on(now):
+                self._quietly(data, PONG)
         elif kind is CLOSE:
             if self._why is None:
                 self._quietly(close_frame(data or WSCloseCode.OK), CLOSE)
@@ -154,6 +142,8 @@ class Session:
             self._wire.transport.close()
             self._give_up_later()
             self._finish("closed")
+        elif kind is PONG:
+            self._may_go_on(now)
         elif kind is WSMsgType.BINARY and self._why is None:
             self._refuse_bad(Unreadable(frames.UNREADABLE_ID, "OCPP-J frames are text frames"), now)
 
@@ -189,8 +179,7 @@ class Session:
         self._on_end(self)
 
     def _take(self, data: bytes, now: float) -> None:
-        if not self._rate.take(now):
-            self._flooded("more frames than it may send")
+        if not self._may_go_on(now, len(data)):
             return
         self.box.keep(data, by_charger=True, now=now)
         if len(data) > self._limits.frame_soft_limit:
@@ -210,6 +199,12 @@ class Session:
                 self._refuse_kind(message_id)
             case UnknownKind(message_id=message_id):
                 self._refuse_kind(message_id)
+
+    def _may_go_on(self, now: float, size: int = 0) -> bool:
+        """Counts a frame, a long one for several; too many of them end the session."""
+        if self._why is None and not self._allowance.frame(now, size):
+            self._flooded("more frames than it may send")
+        return self._why is None
 
     def _take_call(self, call: Call, data: bytes) -> None:
         if self._worker is None:
@@ -312,16 +307,16 @@ class Session:
             self._expected[1].set_exception(SessionEndedError())
 
     def _refuse_big(self, data: bytes, now: float) -> None:
-        size, limit = len(data), self._limits.frame_soft_limit
-        log.warning("a frame is too big", charger=self.charger_id, epoch=self.epoch, size=size, limit=limit)
+        limit = self._limits.frame_soft_limit
+        log.warning("a frame is too big", charger=self.charger_id, epoch=self.epoch, limit=limit)
         kind, message_id = frames.opening(data)
-        why = f"the frame has {size} bytes; at most {limit} are read"
+        why = f"the frame has more than {limit} bytes"
         bad = Unreadable(message_id, why, asked=kind is None or kind == frames.CALL)
         self._refuse_bad(bad, now, code=self.dialect.codes[Violation.FORMAT], reason="too big")
 
     def _refuse_bad(self, bad: Unreadable, now: float, *, code: str | None = None, reason: str = "unreadable") -> None:
         self._metrics.bad_frames.labels(self.dialect.protocol, reason).inc()
-        if not self._bad.take(now):
+        if not self._allowance.bad_frame(now):
             self._flooded("too many frames that are none")
         elif bad.asked:
             error = frames.call_error(bad.message_id, code or self.dialect.unreadable, bad.why)

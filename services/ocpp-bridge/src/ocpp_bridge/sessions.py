@@ -49,7 +49,7 @@ class Watch:
         idle_every_s: seconds between pings of a session that nobody watches; it may miss one.
         watched_every_s: the same for a watched one.
         pong_within_s: a watched session that says nothing for so long after a ping is silent.
-        clock: decides until when a charger is watched.
+        clock: that of the moments until which chargers are watched. It is looked at once: it may be set meanwhile.
     """
 
     def __init__(
@@ -60,11 +60,12 @@ class Watch:
         self._idle_every = idle_every_s
         self._watched_every = watched_every_s
         self._pong_within = pong_within_s
-        self._until: dict[str, datetime] = {}
+        self._until: dict[str, float] = {}
 
     def watch(self, charger_id: str, until: datetime) -> None:
         """Watches a charger, on this session and its next ones, until a moment."""
-        self._until[charger_id] = max(until, self._until.get(charger_id, until))
+        ends = time.monotonic() + (until - self._clock.now()).total_seconds()
+        self._until[charger_id] = max(ends, self._until.get(charger_id, ends))
 
     async def run(self) -> None:
         """Pings until it is cancelled."""
@@ -74,8 +75,7 @@ class Watch:
 
     def look(self, now: float) -> None:
         """One round; `now` is monotonic seconds."""
-        moment = self._clock.now()
-        self._until = {charger_id: until for charger_id, until in self._until.items() if until > moment}
+        self._until = {charger_id: until for charger_id, until in self._until.items() if until > now}
         for session in self._sessions:
             watched = session.charger_id in self._until
             asked = session.asked_at > session.heard_at

@@ -16,7 +16,8 @@ class Settings(ServiceSettings):
         answer_timeout_s: a CALL of ours without an answer after this time is unanswered.
         frame_soft_limit: a bigger frame is refused with a CALLERROR and the socket lives on.
         frame_hard_limit: a bigger frame is not read to its end: the socket is closed with 1009.
-        frames_per_second: more than this, over a burst of ten seconds' worth, is a flood and ends the socket.
+        frames_per_second: more than this, over a burst of ten seconds' worth, is a flood and ends the socket. Pings
+            count, and a long frame counts as one more for every 16 KiB.
         bad_frames: so many unreadable or oversized frames in a row, less one every second, are a flood too.
         waiting_calls: so many CALLs that wait for their answer are a flood too.
         sockets_at_most: more chargers are answered 503; None for as many as the process may have files open.
@@ -30,6 +31,10 @@ class Settings(ServiceSettings):
         pong_timeout_s: a watched charger that is silent for so long after a ping counts as gone.
         wrong_credentials: so many failures of one identity from one address are answered 401, the next ones 429; one is
             forgotten every `wrong_credentials_every_s`. One address as a whole has ten times that.
+        connections_at_once: so many connections of one charger are let in at once, and one more every
+            `connections_every_s`; the next one is answered 429. No charger needs more, and each costs two round trips.
+        crowded_handshakes_per_second: an address that is over its limit may begin so many TLS handshakes a second; the
+            others wait for their turn, for up to `handshake_patience_s`, or are turned away.
         tls_port: where chargers with security profiles 2 and 3 connect to, on the same host; no TLS without it.
         tls_certificates: `chain.pem:key.pem`, best two of them, of an ECDSA and of an RSA key, separated by a comma.
         tls_client_ca: PEM file with the authorities of client certificates; needed for security profile 3.
@@ -74,6 +79,9 @@ class Settings(ServiceSettings):
     pong_timeout_s: float = Field(default=10.0, gt=0)
     wrong_credentials: int = Field(default=10, ge=1)
     wrong_credentials_every_s: float = Field(default=6.0, gt=0)
+    connections_at_once: int = Field(default=30, ge=1)
+    connections_every_s: float = Field(default=1.0, gt=0)
+    crowded_handshakes_per_second: float = Field(default=50.0, gt=0)
     tls_port: int | None = Field(default=None, ge=0, le=65535)
     tls_certificates: str = ""
     tls_client_ca: str = ""

@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from chassis.clock import Clock
+from chassis.tasks import cancel
 from contracts.ocpp import ChargerDisconnected
 from ocpp_bridge.epochs import Epochs
 from ocpp_bridge.lease import Dead, Lease
@@ -57,18 +58,37 @@ class Succession:
         await self._lease.take()
         self._renewed_at = time.monotonic()
         await self.inherit(own_past=True)
+        if not await self._lease.renew():  # it took long, and others took this one for dead, which has no session yet
+            await self._lease.take()
 
     async def run(self) -> None:
-        """Keeps the lease until it is cancelled."""
-        while True:
-            await asyncio.sleep(self._lasts / RENEWALS)
-            try:
-                await self.look()
-            except UNAVAILABLE as error:
-                log.warning("the lease could not be renewed", why=repr(error))
+        """Keeps the lease until it is cancelled.
+
+        Inheriting waits for Kafka, and so must not keep the lease waiting: the next one would take the heir for dead.
+        """
+        inheriting: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._pause()
+                try:
+                    await self.keep()
+                except UNAVAILABLE as error:
+                    log.warning("the lease could not be renewed", why=repr(error))
+                    continue
+                if inheriting is None or inheriting.done():
+                    inheriting = asyncio.create_task(self._inherit_if_possible(), name="inheritance")
+        finally:
+            if inheriting is not None:
+                await cancel(inheriting)
 
     async def look(self) -> None:
         """One round: renew, give way, inherit."""
+        await self.keep()
+        if time.monotonic() >= self._patient_until:
+            await self.inherit()
+
+    async def keep(self) -> None:
+        """Renews the lease, and gives way to those who took chargers over."""
         if not await self._lease.renew():
             log.error("the others took this instance for dead: all its sessions are closed, chargers come back")
             for session in self._sessions:
@@ -83,8 +103,16 @@ class Succession:
             held = self._sessions.get(charger_id)
             if held is not None and held.epoch < epoch:
                 held.fence()
-        if now >= self._patient_until:
-            await self.inherit()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._lasts / RENEWALS)
+
+    async def _inherit_if_possible(self) -> None:
+        if time.monotonic() >= self._patient_until:
+            try:
+                await self.inherit()
+            except UNAVAILABLE as error:
+                log.warning("nothing could be inherited", why=repr(error))
 
     async def inherit(self, *, own_past: bool = False) -> None:
         """Says what dead instances can't say any more: their Resets are unanswered, their sessions are over."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import service_metadata
 from chassis.tables import chassis_tables
@@ -32,7 +33,7 @@ charger_sessions = Table(
     Column("accepted", Boolean, nullable=False, server_default=text("false"), comment="The last boot was accepted."),
     Column("opened_at", DateTime(timezone=True), nullable=False),
     Column("closed_at", DateTime(timezone=True), comment="Null while the session is open."),
-    Column("taken_from", Text, comment="The other instance that held an open session when this one began."),
+    Column("taken_from", ARRAY(Text), comment="The other instances that held a session and have not let go of it yet."),
     comment="The last websocket session of each charger.",
 )
 Index(None, charger_sessions.c.instance)

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ocpp_bridge import claims
 from ocpp_bridge.buckets import Bucket
+from ocpp_bridge.failures import Turn
+from ocpp_bridge.tls_door import GONE, SLOW, Failed, Failure, TlsDoor
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -85,10 +87,9 @@ class TlsFiles:
         paths = [path for files in self.certificates for path in (files.chain, files.key)]
         return tuple(_stamp(path) for path in (*paths, *([self.client_ca] if self.client_ca else [])))
 
-    def context(self, on_failure: Callable[[ssl.SSLError], None], now: datetime) -> "TlsContext":
+    def context(self, now: datetime) -> ssl.SSLContext:
         """A context made of the files as they are now. Raises BadTlsError."""
-        context = TlsContext(ssl.PROTOCOL_TLS_SERVER)
-        context.on_failure = on_failure
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.set_ciphers(":".join((*PREFERRED_SUITES, *(STATIC_RSA_SUITES if self.static_rsa else ()))))
@@ -109,29 +110,8 @@ class TlsFiles:
                 raise BadTlsError(f"the client authorities {self.client_ca}: {_why(error)}") from error
             # Not every charger here has one: whose profile needs a certificate, the handshake decides.
             context.verify_mode = ssl.CERT_OPTIONAL
+        claims.listen(context)
         return context
-
-
-class _Handshake(ssl.SSLObject):
-    """One connection's TLS, which tells of a handshake that failed: the event loop keeps that to itself."""
-
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
-        except ssl.SSLError as error:
-            context = self.context
-            if isinstance(context, TlsContext):
-                context.on_failure(error)
-            raise
-
-
-class TlsContext(ssl.SSLContext):
-    """A context whose failed handshakes are counted."""
-
-    sslobject_class = _Handshake
-    on_failure: Callable[[ssl.SSLError], None]
 
 
 class TlsSite:
@@ -141,8 +121,10 @@ class TlsSite:
     along, so no charger finds the door shut.
 
     Args:
-        failed: told in a word why a handshake failed.
-        loaded: told of each context's earliest end, in seconds since 1970, and whether new files were good.
+        within_s: so long a client has for the TLS handshake.
+        turn: when an address may begin one.
+        failed: told of each connection that did not come to its TLS.
+        loaded: told whether new files were good.
     """
 
     def __init__(
@@ -152,82 +134,76 @@ class TlsSite:
         port: int,
         *,
         every_s: float,
-        failed: Callable[[str], None],
+        within_s: float,
+        turn: Turn,
+        failed: Failed,
         loaded: Callable[[bool], None],
     ) -> None:
         self._files = files
         self._host = host
-        self._port = port
         self._every = every_s
+        self._within = within_s
+        self._turn = turn
         self._failed = failed
         self._loaded = loaded
-        self._listening: socket.socket | None = None
-        self._runner: web.AppRunner | None = None
-        self._site: web.SockSite | None = None
+        self._door: TlsDoor | None = None
         self._stamp: tuple[object, ...] = ()
         self._logged = Bucket.full(LOGGED_FAILURES, 1.0, time.monotonic())
         self.port = port
 
-    async def start(self, runner: web.AppRunner) -> None:
-        """Listens. Raises BadTlsError, or OSError when the address can't be bound."""
+    async def start(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Listens; `protocol` makes what speaks on a connection once it has agreed on TLS.
+
+        Raises BadTlsError, or OSError when the address can't be bound.
+        """
         self._stamp = self._files.stamp()
-        context = self._files.context(self._note, datetime.now(UTC))
+        context = self._files.context(datetime.now(UTC))
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._listening = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
-        self.port = self._listening.getsockname()[1]
-        self._runner = runner
-        await self._serve(context)
+        listening = socket.create_server((self._host, self.port), family=family, backlog=BACKLOG)
+        self.port = listening.getsockname()[1]
+        self._door = TlsDoor(
+            listening, context, protocol=protocol, within_s=self._within, turn=self._turn, failed=self._note
+        )
         self._loaded(True)
         log.info("listening for chargers over TLS", host=self._host, port=self.port)
 
     async def stop(self) -> None:
         """Stops listening; open connections are not touched."""
-        if self._site is not None:
-            await self._site.stop()
-            self._site = None
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
 
     async def run(self) -> None:
         """Looks at the files until it is cancelled."""
         while True:
             await asyncio.sleep(self._every)
-            await self.look()
+            self.look()
 
-    async def look(self) -> None:
+    def look(self) -> None:
         """Takes the files if they have changed; where they are no good, what was good stays."""
         stamp = self._files.stamp()
-        if stamp == self._stamp:
+        if stamp == self._stamp or self._door is None:
             return
         self._stamp = stamp
         try:
-            context = self._files.context(self._note, datetime.now(UTC))
+            self._door.context = self._files.context(datetime.now(UTC))
         except BadTlsError as error:
             log.warning("the new TLS files are no good: the ones before go on", why=str(error))
             self._loaded(False)
             return
-        await self._serve(context)
         self._loaded(True)
         log.info("new TLS files are used from now on")
 
-    async def _serve(self, context: TlsContext) -> None:
-        """Serves with another context. The socket is accepted from twice for a moment, and never not at all."""
-        if self._runner is None or self._listening is None:
-            return
-        site = web.SockSite(self._runner, self._listening.dup(), ssl_context=context, backlog=BACKLOG)
-        await site.start()
-        before, self._site = self._site, site
-        if before is not None:
-            await before.stop()
-
-    def _note(self, error: ssl.SSLError) -> None:
-        reason = (error.reason or type(error).__name__).lower()
-        self._failed(reason)
-        if self._logged.take(time.monotonic()):
-            # Who it was is not known before the handshake is done: the identity stands in the request behind it.
-            detail = getattr(error, "verify_message", None)
-            log.warning("a TLS handshake failed", why=reason, detail=detail)
+    def _note(self, failure: Failure) -> None:
+        self._failed(failure)
+        if failure.why not in {SLOW, GONE} and self._logged.take(time.monotonic()):
+            log.warning(
+                "a TLS handshake failed",
+                why=failure.why,
+                detail=failure.detail,
+                address=failure.address,
+                claimed=failure.claim.name if failure.claim is not None else None,
+            )
 
 
 def _kind(chain: Path, now: datetime) -> str:

@@ -52,6 +52,7 @@ def upgrade(
     protocol: str | None,
     deflate: bool,
     limit: int,
+    enough: int,
     patience: float,
 ) -> tuple[Wire, bytes]:
     """Answers 101 and takes the connection away from the HTTP server, of which nothing is left in memory.
@@ -65,6 +66,7 @@ def upgrade(
         protocol: the subprotocol, or None to name none.
         deflate: whether permessage-deflate is agreed to, where the client offers it.
         limit: of a message, see `Wire`.
+        enough: of a compressed message, see `Wire`.
         patience: see `Wire`.
 
     Returns:
@@ -89,7 +91,7 @@ def upgrade(
         # We never refer to an earlier message, so the client need not remember any.
         lines.append(f"Sec-WebSocket-Extensions: {ws_ext_gen(wbits, isserver=True, server_notakeover=True)}")
     transport.write("\r\n".join((*lines, "", "")).encode())
-    wire = Wire(transport, limit=limit, wbits=wbits, patience=patience)
+    wire = Wire(transport, limit=limit, enough=enough, wbits=wbits, patience=patience)
     behind: bytes = server._message_tail  # noqa: SLF001 it is told nowhere else
     transport.set_protocol(wire)
     if server._reading_paused or server._buffer_paused:  # noqa: SLF001 as above

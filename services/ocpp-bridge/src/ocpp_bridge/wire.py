@@ -1,4 +1,4 @@
-"""A websocket after its handshake (RFC 6455, 7692): frames in and out, with no task, queue or buffer of its own."""
+"""A websocket after its handshake (RFC 6455, 7692): frames in and out, with no task or queue of its own."""
 
 import asyncio
 import struct
@@ -9,10 +9,14 @@ from aiohttp import WebSocketError, WSMessage, WSMsgType
 from aiohttp._websocket.models import WSMessageTextBytes
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 
+from ocpp_bridge.inflating import InflatingReader
+
 TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
 DEFLATE_FROM = 1024
 """Frames of fewer bytes are sent as they are, which permessage-deflate allows: they would need a compressor's memory
 and time for nothing."""
+PIECE = 2048
+"""So many bytes are taken in before others have their turn: they may be sixty frames."""
 _FIN, _RSV1 = 0x80, 0x40
 _DEFLATE_TAIL = b"\x00\x00\xff\xff"
 _LENGTH_IN_TWO, _LENGTH_IN_EIGHT = 126, 127
@@ -95,19 +99,26 @@ class Wire(asyncio.Protocol):
     """The connection's protocol, once the handshake is done.
 
     Whoever does not read what we write is not read either, so that neither side's answers pile up here; after
-    `patience` seconds it is stuck.
+    `patience` seconds it is stuck. Whoever sends more than others is taken in piece by piece, and not read meanwhile.
 
     Args:
         limit: bytes of a message, inflated; a bigger one breaks the protocol with 1009.
+        enough: what is told of a longer message that was compressed is one byte more than this.
         wbits: the window of our compressor, 0 where permessage-deflate was not agreed on.
     """
 
-    __slots__ = ("_deaf", "_listening", "_messages", "_patience", "_reader", "_stuck", "_wbits", "transport")
+    __slots__ = (
+        "_deaf", "_inflating", "_listening", "_messages", "_patience", "_reader", "_rest", "_stuck", "_turn",
+        "_wbits", "transport",
+    )  # fmt: skip
 
-    def __init__(self, transport: Transport, *, limit: int, wbits: int, patience: float) -> None:
+    def __init__(self, transport: Transport, *, limit: int, enough: int, wbits: int, patience: float) -> None:
         self.transport = transport
         self._messages = _Messages(self)
-        self._reader = WebSocketReader(self._messages, limit, compress=wbits > 0, decode_text=False)
+        self._inflating = InflatingReader(self._messages, limit, enough=enough) if wbits else None
+        self._reader = self._inflating or WebSocketReader(self._messages, limit, compress=False, decode_text=False)
+        self._rest: memoryview | None = None
+        self._turn: asyncio.Handle | None = None
         self._wbits = wbits
         self._patience = patience
         self._deaf = False
@@ -156,8 +167,17 @@ class Wire(asyncio.Protocol):
             raise error
 
     def data_received(self, data: bytes) -> None:
-        if not self._deaf:
+        if self._deaf:
+            return
+        if self._rest is not None:
+            self._rest = memoryview(bytes(self._rest) + data)
+        elif len(data) <= PIECE:
             self._reader.feed_data(data)
+            if self._inflating is not None and self._inflating.busy:
+                self._take_turns(memoryview(b""))
+        else:
+            self._reader.feed_data(data[:PIECE])
+            self._take_turns(memoryview(data)[PIECE:])
 
     def eof_received(self) -> None:
         """Half a connection is none: the transport closes itself."""
@@ -174,8 +194,37 @@ class Wire(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._calm()
-        if not self.transport.is_closing():
+        if self._rest is not None:
+            self._next_turn()
+        elif not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _take_turns(self, rest: memoryview) -> None:
+        """Leaves what is not taken in yet to the turns that follow."""
+        self._rest = rest
+        self.transport.pause_reading()
+        self._next_turn()
+
+    def _next_turn(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._have_a_turn)
+
+    def _have_a_turn(self) -> None:
+        self._turn = None
+        rest = self._rest
+        if rest is None or self._stuck is not None:
+            return
+        if not self._deaf and self._inflating is not None and self._inflating.busy:
+            self._inflating.go_on()
+        elif not self._deaf and rest:
+            self._rest = rest[PIECE:]
+            self._reader.feed_data(rest[:PIECE])
+        else:
+            self._rest = None
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+            return
+        self._next_turn()
 
     def _calm(self) -> None:
         if self._stuck is not None:
