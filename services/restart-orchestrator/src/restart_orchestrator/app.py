@@ -1,5 +1,7 @@
 """Composes the orchestrator: settings, tables, what it reads, its deadlines."""
 
+from datetime import timedelta
+
 from chassis.app import Service
 from chassis.clock import WakingClock
 from contracts import topics
@@ -30,7 +32,8 @@ def build(settings: Settings | None = None, clock: WakingClock | None = None) ->
     )
     service.timers.on_due(handler.on_deadline)
     subscribe_all(service, handler)
-    learner = Learner(service.outbox, service.clock, settings.rules())
+    settled = timedelta(seconds=settings.learn_settled_s)
+    learner = Learner(service.outbox, service.clock, settings.rules(), settled=settled)
     chores = Chores(service.database, service.clock, learner, settings.keep(), learn_every_s=settings.learn_every_s)
     service.on_start(chores.start)
     service.on_stop(chores.stop)

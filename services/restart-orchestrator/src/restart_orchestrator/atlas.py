@@ -23,6 +23,7 @@ from restart_orchestrator.story import (
     connected,
     dropped,
     not_delivered,
+    not_withdrawn,
     probed,
     rejected,
     requested,
@@ -34,6 +35,7 @@ from restart_orchestrator.story import (
     transaction_ended,
     unanswered,
     unsupported,
+    withdrawn,
 )
 from restart_orchestrator.verdicts import AFTER, ASKED, AWAY, BACK, BOOTED, CHARGING, SILENCE, VERDICTS, WAITS
 
@@ -44,6 +46,8 @@ OFFLINE = standing(online=False)
 REFUSED_TO = standing(role=Role.USER)
 ASKED_FOR = SILENCE.tell(*ASKED).until(at(61))
 RETURNED = SILENCE.tell(*BACK)
+UNHEARD = SILENCE.tell(requested())
+ASKED_BACK = UNHEARD.tell(cancelled(0.005))
 
 STATES: dict[str, Story] = {
     "requested": Story(),
@@ -72,7 +76,6 @@ INPUTS: dict[str, Callable[[], Input]] = {
     "ResetRejected, where the group allows a harder one": lambda: rejected(0.03, by=ESCALATING),
     "ResetUnsupported": lambda: unsupported(0.03),
     "ResetUnanswered": lambda: unanswered(30),
-    "ResetNotDelivered": lambda: not_delivered(0.03),
     "the Reset's session ends": lambda: dropped(11),
     "a new session opens": lambda: connected(95),
     "an unsolicited boot on a new session": lambda: booted(96),
@@ -87,6 +90,13 @@ INPUTS: dict[str, Callable[[], Input]] = {
 DEADLINE = "its deadline passes"
 
 LATER: dict[str, dict[str, Story]] = {
+    "dispatching": {
+        "it is taken back before anything is heard of the Reset": ASKED_BACK,
+        "ResetWithdrawn, after that": ASKED_BACK.tell(withdrawn()),
+        "ResetNotDelivered, after that": ASKED_BACK.tell(not_delivered()),
+        "ResetNotWithdrawn, or what proves that the Reset was claimed, after that": ASKED_BACK.tell(not_withdrawn()),
+        "ResetNotDelivered, before anything else": UNHEARD.tell(not_delivered()),
+    },
     "awaiting_drop": {
         "ChargerProbed, once its deadline has passed": ASKED_FOR.tell(probed(62)),
         "the same, where the group allows a harder Reset": ASKED_FOR.tell(probed(62, by=ESCALATING)),
@@ -207,7 +217,13 @@ def _then(story: Story, after: Story) -> str:
     assert now is not None  # noqa: S101 for the type checker: every story begins with a request
     if before is None or (before.status, before.escalations) != (now.status, now.escalations):
         return f"**{_where(after)}**"
-    return "*stays*; the charger is probed" if len(after.probes) > len(story.probes) else "*stays*"
+    if len(after.probes) > len(story.probes):
+        return "*stays*; the charger is probed"
+    if now.withdrawal is None or now.withdrawal == before.withdrawal:
+        return "*stays*"
+    if now.withdrawal.answer is None:
+        return "*stays*; the bridge is asked to withdraw the Reset"
+    return "*stays*; the record says that it is too late"
 
 
 def _heard(story: Story, event: Input) -> Story:

@@ -17,6 +17,7 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    NotWithdrawn,
     OfReset,
     Probed,
     Rejected,
@@ -24,18 +25,22 @@ from restart_orchestrator.inputs import (
     Scheduled,
     SecurityEvent,
     Sent,
+    Sighting,
     Standing,
     StandingChanged,
     TransactionEnded,
     Unanswered,
     Unsupported,
+    Withdrawn,
 )
+from restart_orchestrator.moments import not_later
 from restart_orchestrator.moving import end, is_awaited
 from restart_orchestrator.seen import Reset, heard, sighted, was_answered
 from restart_orchestrator.states import Attempt, Decision, Idle
 from restart_orchestrator.telling import told
 from restart_orchestrator.watching import advance, is_reset_failure, judge_again, time_is_up, was_there
 from restart_orchestrator.windows import Windows
+from restart_orchestrator.withdrawal import pending, refused, settled, take_back, taken_back
 
 
 def decide(attempt: Attempt | None, event: Input, *, now: datetime, windows: Windows) -> Decision:
@@ -54,11 +59,13 @@ def _decide(attempt: Attempt | None, event: Input, now: datetime, windows: Windo
         return Decision(idle=Idle.KNOWN)
     if attempt.reset is not None:
         windows = windows.of(attempt.reset.waits)
+        if isinstance(event, OfReset | Sighting):
+            event = not_later(event, attempt.reset, now)
     if attempt.status in TERMINAL:
         return _after_the_end(attempt, event, now, windows)
     if attempt.reset is None:
         return _while_waiting(attempt, event, now, windows)
-    return _while_watching(attempt, attempt.reset, event, now, windows)
+    return settled(attempt, event, _while_watching(attempt, attempt.reset, event, now, windows))
 
 
 def _while_waiting(attempt: Attempt, event: Input, now: datetime, windows: Windows) -> Decision:
@@ -76,9 +83,14 @@ def _while_waiting(attempt: Attempt, event: Input, now: datetime, windows: Windo
 def _while_watching(attempt: Attempt, reset: Reset, event: Input, now: datetime, windows: Windows) -> Decision:
     if isinstance(event, OfReset) and event.number != reset.number:
         return Decision(idle=Idle.NO_BEARING)  # of the softer Reset, which has brought nothing
+    withdrawal = pending(attempt)
     match event:
         case Cancel():
-            return Decision(idle=Idle.TOO_LATE)
+            return take_back(attempt, reset, event, now)
+        case Withdrawn() | NotDelivered() if withdrawal is not None:
+            return taken_back(attempt, withdrawal, event, now)
+        case NotWithdrawn() if withdrawal is not None:
+            return refused(attempt, withdrawal, event, now)
         case DeadlinePassed() if is_awaited(attempt, event):
             return time_is_up(attempt, reset, event, now, windows)
         case Rejected() | Unsupported() if was_answered(attempt.seen):
@@ -104,7 +116,7 @@ def _while_watching(attempt: Attempt, reset: Reset, event: Input, now: datetime,
             return advance(attempt, reset, heard(attempt.seen, event), event, now=now, windows=windows)
         case Connected() | Disconnected() | Booted() | ConnectorReported() | TransactionEnded() | SecurityEvent():
             return advance(attempt, reset, sighted(attempt.seen, event, reset), event, now=now, windows=windows)
-        case Request() | StandingChanged() | DeadlinePassed() | NotDelivered():
+        case Request() | StandingChanged() | DeadlinePassed() | NotDelivered() | Withdrawn() | NotWithdrawn():
             return Decision(idle=Idle.NO_BEARING)
         case _:
             assert_never(event)

@@ -12,7 +12,7 @@ from restart_orchestrator import translate
 from restart_orchestrator.attempt import decide
 from restart_orchestrator.inputs import Input, Standing
 from restart_orchestrator.metrics import AttemptMetrics
-from restart_orchestrator.states import Attempt, Moved, Probe, SendReset, WakeMe, evolve
+from restart_orchestrator.states import Attempt, Moved, WakeMe, evolve
 from restart_orchestrator.store import Held, Recorded
 from restart_orchestrator.windows import Windows
 
@@ -80,7 +80,7 @@ class Desk:
         )
         self._keep(held)
         self._metrics.moved(attempt)
-        said = next((command for command in decision.commands if isinstance(command, SendReset | Probe)), None)
+        said = next((command for command in decision.commands if not isinstance(command, WakeMe)), None)
         self.wakes.extend((attempt, command) for command in decision.commands if isinstance(command, WakeMe))
         self.messages.extend(
             translate.to_messages(attempt, move, said, cause=event.event_id, now=self._now, trace=held.traceparent)

@@ -46,10 +46,15 @@ def open_attempt(request: Request, now: datetime, windows: Windows) -> Decision:
 
 
 def cancel(attempt: Attempt, event: Cancel, now: datetime) -> Decision:
-    """Taken back, by the person who asked or by one who might have."""
-    if event.cancelled_by != attempt.asked.requested_by and event.role not in ROLES_THAT_RESTART:
+    """Taken back while nothing was decided on."""
+    if not may_take_back(attempt, event):
         return Decision(idle=Idle.NOT_ALLOWED)
     return end(attempt, proven(Outcome.CANCELLED), now, cancelled_by=event.cancelled_by)
+
+
+def may_take_back(attempt: Attempt, event: Cancel) -> bool:
+    """Whether it is the person who asked, or one who might have."""
+    return event.cancelled_by == attempt.asked.requested_by or event.role in ROLES_THAT_RESTART
 
 
 def look_again(attempt: Attempt, standing: Standing, now: datetime, windows: Windows) -> Decision:

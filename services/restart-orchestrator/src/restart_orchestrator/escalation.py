@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from contracts.availability import blocked_by
-from contracts.restart import Cause, Escalated, Status, Strength, Verdict, When
+from contracts.restart import Cause, Escalated, NotEscalated, Status, Strength, Verdict, When
 from restart_orchestrator.dispatching import believed, schedules_itself, send
 from restart_orchestrator.evidence import proof
 from restart_orchestrator.inputs import DeadlinePassed, Past, Probed, Rejected, Standing
@@ -98,12 +98,14 @@ def what_is_against(
         return OFF
     if schedules_itself(standing.protocol) or standing.protocol is None:
         return OFF  # OCPP 2.x knows one strength only: the harder Reset would be the same again
+    if attempt.withdrawal is not None:
+        return NotEscalated.WITHDRAWN.value  # too late for the softer one, but nobody wants the harder one
     if sum(now - at < A_DAY for at in past.escalated_at) >= past.per_day:
-        return "daily_limit"
+        return NotEscalated.DAILY_LIMIT.value
     if past.ended_badly or sum(now - at < AN_HOUR for at in past.booted_at) >= TOO_MANY_BOOTS:
-        return "boot_loop"
+        return NotEscalated.BOOT_LOOP.value
     if standing.epoch != reset.epoch:
-        return "session"
+        return NotEscalated.SESSION.value
     refusals = blocked_by(
         believed(standing, now, windows).situation,
         interrupt_charging=attempt.asked.interrupt_charging and attempt.asked.when is not When.IDLE,

@@ -23,6 +23,7 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
     Unsupported,
+    Withdrawn,
 )
 from restart_orchestrator.seen import (
     ANOTHER_CAUSE,
@@ -71,6 +72,8 @@ def _kind_and_facts(
             return EvidenceKind.UNANSWERED, {"why": event.why, "error": event.error}
         case NotDelivered():
             return EvidenceKind.NOT_DELIVERED, {"why": event.why}
+        case Withdrawn():
+            return EvidenceKind.NOT_DELIVERED, {"why": "withdrawn"}
         case Probed():
             return EvidenceKind.DEADLINE, {"heard_at": event.at.isoformat()}
         case Connected():
@@ -148,11 +151,13 @@ def _restarted(seen: Seen, reset: Reset) -> Verdict:
     reason = next((start.reason for start in starts if start.reason is not None), None)
     if reason is not None:
         facts = {**facts, "reason": reason}
+    if starts and all(start.owed for start in starts):
+        facts = {**facts, "boot": "owed"}
     missing = _missing(seen, reset)
     if seen.said_so:
         confidence = Confidence.PROVEN
         facts = {**facts, "said": ", ".join(seen.said_so)}
-    elif starts and starts[0].reason in ANOTHER_CAUSE:
+    elif starts and (starts[0].reason in ANOTHER_CAUSE or all(start.owed for start in starts)):
         confidence = Confidence.LOW
     else:
         confidence = Confidence.MEDIUM if missing else Confidence.HIGH

@@ -1,6 +1,8 @@
 """The shell: load, decide, record, publish and arm timers, in one transaction for a batch of messages or a deadline."""
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import effects
 from chassis.clock import Clock
+from chassis.database import Transaction, Work
 from chassis.outbox import Outbox
 from chassis.timers import Alarm, Timer, Timers
 from contracts import topics
@@ -53,8 +56,9 @@ class Handler:
         self._windows = windows
         self._ends = ends
         self._metrics = metrics
+        self._run = secrets.token_hex(4)
 
-    async def on_requests(self, session: AsyncSession, batch: Batch) -> None:
+    async def on_requests(self, session: Transaction, batch: Batch) -> None:
         """People ask for restarts and take requests back."""
         asked = [(said.data.charger_id, _person(said)) for said in batch]
         attempts, standings = await store.load_requested(session, asked, _attempt_ids(batch))
@@ -72,7 +76,7 @@ class Handler:
                     continue
         await self._clear(session, desk)
 
-    async def on_answers(self, session: AsyncSession, batch: Batch) -> None:
+    async def on_answers(self, session: Transaction, batch: Batch) -> None:
         """The bridge says what became of Resets, and which chargers are there."""
         attempts = await store.load_attempts(session, [], _attempt_ids(batch))
         decisive = {said.data.attempt_id for said in batch if isinstance(said.data, ResetRejected | ChargerProbed)}
@@ -130,7 +134,8 @@ class Handler:
         """The time that an attempt waits for has come.
 
         What an attempt has not heard by then is held against the charger, so it is first made sure that all that was
-        said by then has been read; after a standstill of ours or of Kafka's the backlog comes before the deadlines.
+        said by then has been read; after a standstill of ours or of Kafka's the backlog comes before the deadlines. Nor
+        does a clock that was put forward end a wait that has not lasted as long.
         """
         attempt_id, charger_id = UUID(timer.payload["attempt_id"]), timer.payload["charger_id"]
         await store.lock(session, charger_id)
@@ -146,6 +151,10 @@ class Handler:
             standing = await self._standing(session, attempt)
         elif attempt.deadline is not None and attempt.deadline.number == deadline.number:
             deadline = attempt.deadline
+            left = self._time_left(timer)
+            if left > LOOK_AGAIN:
+                await self._timers.arm(session, key=timer.key, due=self._clock.now() + left, payload=timer.payload)
+                return
             partition = partition_of(charger_id)
             until = timer.payload.get("until") or dict(await self._ends.ends(partition))
             if not await is_read(session, self._ends, partition, until):
@@ -157,17 +166,17 @@ class Handler:
         desk.hear(attempt_id, translate.to_deadline_passed(attempt_id, deadline, standing))
         await self._clear(session, desk)
 
-    async def _standing(self, session: AsyncSession, attempt: Attempt) -> Standing:
+    async def _standing(self, session: Work, attempt: Attempt) -> Standing:
         return (await store.load_standings(session, [_asked_by(attempt)]))[_asked_by(attempt)]
 
-    async def _standing_to_escalate(self, session: AsyncSession, attempt: Attempt) -> Standing:
+    async def _standing_to_escalate(self, session: Work, attempt: Attempt) -> Standing:
         """What a decision about a harder Reset needs; the rights of the person among it, as they are now."""
         return await with_past(session, attempt, await self._standing(session, attempt), self._clock.now())
 
     def _desk(self, held: Sequence[store.Held]) -> Desk:
         return Desk(held, now=self._clock.now(), windows=self._windows, metrics=self._metrics)
 
-    async def _clear(self, session: AsyncSession, desk: Desk) -> None:
+    async def _clear(self, session: Work, desk: Desk) -> None:
         await store.record(session, desk.touched, desk.history)
         # The command first: a person may learn of it a moment later.
         messages = sorted(desk.messages, key=lambda message: message[0] is not topics.OCPP_COMMANDS)
@@ -177,9 +186,20 @@ class Handler:
             to=self._outbox,
             messages=messages,
             by=self._timers,
-            alarms=[_alarm(attempt, wake) for attempt, wake in last.values()],
+            alarms=[self._measured(_alarm(attempt, wake)) for attempt, wake in last.values()],
             settled=[_timer_of(*deadline) for deadline in desk.settled],
         )
+
+    def _measured(self, alarm: Alarm) -> Alarm:
+        """The alarm with a note of when it is due by the clock that nobody sets, which only this process can read."""
+        due = self._clock.monotonic() + (alarm.due - self._clock.now()).total_seconds()
+        return replace(alarm, payload={**alarm.payload, "armed_by": self._run, "monotonic_due": due})
+
+    def _time_left(self, timer: Timer) -> timedelta:
+        """How much of a wait is left although it is due: where this process armed it, and the clock was set since."""
+        if timer.payload.get("armed_by") != self._run:
+            return timedelta(0)
+        return timedelta(seconds=timer.payload["monotonic_due"] - self._clock.monotonic())
 
 
 def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:

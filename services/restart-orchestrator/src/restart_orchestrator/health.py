@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from contracts.ocpp import ConnectorState
-from contracts.restart import Health
-from restart_orchestrator.seen import USABLE, Reset, Seen, counted, is_open
+from contracts.restart import ConnectorCompared, Health
+from restart_orchestrator.seen import USABLE, Report, Reset, Seen, counted, is_open
 
 BOOT_LOOP = 3
 """So many starts of one attempt are a loop."""
@@ -69,6 +69,23 @@ def interrupted(seen: Seen, reset: Reset) -> tuple[str, ...]:
                 else bool(back) and connector in free
             )
         )
+    )
+
+
+def compared(seen: Seen, reset: Reset) -> tuple[ConnectorCompared, ...]:
+    """Each connector before the Reset and since; what `health` says is read from these."""
+    return tuple(_compared(name, seen.connectors.get(name), reset) for name in _connectors(seen, reset))
+
+
+def _compared(name: str, report: Report | None, reset: Reset) -> ConnectorCompared:
+    evse_id, _, connector_id = name.partition("/")
+    return ConnectorCompared(
+        evse_id=int(evse_id),
+        connector_id=int(connector_id),
+        before=reset.connectors.get(name),
+        since=report.state if report is not None else None,
+        error_before=reset.faults.get(name),
+        error_since=report.error_code if report is not None else None,
     )
 
 

@@ -201,10 +201,25 @@ class NotDelivered(OfReset):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(OfReset):
+    """It was taken back before it was claimed: nothing was sent, and nothing will be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotWithdrawn(OfReset):
+    """It had been claimed when it was to be taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probed(OfReset):
-    """The charger answered when it was asked for, on session `epoch`. `standing` goes with it as with Rejected."""
+    """The charger answered when it was asked for, on session `epoch`. `standing` goes with it as with Rejected.
+
+    `lasted_s`: so long it has been on this session, since the Reset if that was sent on it; None where nobody measured.
+    """
 
     standing: Standing | None = None
+    asked_at: datetime | None = None
+    lasted_s: float | None = None
 
 
 # --- what the charger does --------------------------------------------------------------------------------------------
@@ -227,11 +242,12 @@ class Disconnected(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booted(Happening):
-    """A BootNotification came; `solicited` when we had asked for it."""
+    """A BootNotification came; `solicited` when we had asked for it, `owed_since` when the charger owed it anyway."""
 
     epoch: int
     reason: str | None = None
     solicited: bool = False
+    owed_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +279,6 @@ class SecurityEvent(Happening):
     kind: str
 
 
-Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered | Probed
+Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered | Withdrawn | Probed
 Sighting = Connected | Disconnected | Booted | ConnectorReported | TransactionEnded | SecurityEvent
-Input = Request | Cancel | StandingChanged | DeadlinePassed | Answer | Sighting
+Input = Request | Cancel | StandingChanged | DeadlinePassed | Answer | NotWithdrawn | Sighting

@@ -20,8 +20,6 @@ from restart_orchestrator.tables import duration_samples, durations, learning
 from restart_orchestrator.translate import SOURCE
 
 AT_ONCE = 500
-SETTLED = timedelta(seconds=30)
-"""So old a verdict is when it is learned from: all that were given before it have been committed by then."""
 ALL_FIRMWARE = ""
 _ORIGIN = uuid5(NAMESPACE_URL, f"{SOURCE}/durations")
 _ATTEMPTS = "attempts"
@@ -54,19 +52,26 @@ _FORGET_OF_MODEL = text(
 
 
 class Learner:
-    """Reads the verdicts that were given since it last did; several may run, one at a time learns."""
+    """Reads the verdicts that were given since it last did; several may run, one at a time learns.
 
-    def __init__(self, outbox: Outbox, clock: Clock, rules: Rules = DEFAULT_RULES) -> None:
+    Args:
+        settled: so old a verdict is when it is learned from: all that were given before it are committed by then.
+    """
+
+    def __init__(
+        self, outbox: Outbox, clock: Clock, rules: Rules = DEFAULT_RULES, *, settled: timedelta = timedelta(seconds=30)
+    ) -> None:
         self._outbox = outbox
         self._clock = clock
         self._rules = rules
+        self._settled = settled
 
     async def learn_some(self, session: AsyncSession) -> bool:
         """Learns from the next finished attempts, in the session's transaction; returns whether there may be more."""
         if not (await session.execute(_ONE_AT_A_TIME)).scalar_one():
             return False
         since = await session.scalar(select(learning.c.until).where(learning.c.name == _ATTEMPTS)) or _BEGINNING
-        until = self._clock.now() - SETTLED
+        until = self._clock.now() - self._settled
         found = (await session.execute(_FINISHED, {"since": since, "until": until, "most": AT_ONCE})).all()
         if not found:
             return False

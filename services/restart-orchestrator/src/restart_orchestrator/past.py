@@ -3,46 +3,37 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from chassis.database import Work, fetch
 from contracts.restart import Health
 from restart_orchestrator.escalation import A_DAY
 from restart_orchestrator.inputs import Past, Standing
 from restart_orchestrator.states import Attempt
 
 _BAD_ENDS = frozenset({Health.BOOT_LOOP.value, Health.UNSTABLE.value})
-_PAST = text(
-    """
+_PAST = """
     select p.per_day,
-           (select b.booted_at from recent_boots b where b.charger_id = :charger) as booted_at,
+           (select b.booted_at from recent_boots b where b.charger_id = $2) as booted_at,
            array(select cast(e ->> 'at' as timestamptz)
                    from attempts a, jsonb_array_elements(a.state -> 'escalations') e
-                  where a.charger_id = :charger and a.moved_at > :since) as escalated_at,
+                  where a.charger_id = $2 and a.moved_at > $4) as escalated_at,
            (select a.state -> 'verdict' ->> 'health' from attempts a
-             where a.charger_id = :charger and a.attempt_id <> :attempt and a.state ? 'reset'
+             where a.charger_id = $2 and a.attempt_id <> $3 and a.state ? 'reset'
              order by a.moved_at desc limit 1) as last_health
       from restart_policies p
-     where p.group_id = :group and p.per_day > 0
-    """
-)
+     where p.group_id = $1 and p.per_day > 0
+"""
 
 
-async def with_past(session: AsyncSession, attempt: Attempt, standing: Standing, now: datetime) -> Standing:
+async def with_past(session: Work, attempt: Attempt, standing: Standing, now: datetime) -> Standing:
     """The standing, with what is against a harder Reset of this attempt; the charger's lock is held."""
-    facts = {
-        "group": standing.group_id,
-        "charger": attempt.charger_id,
-        "attempt": attempt.attempt_id,
-        "since": now - A_DAY,
-    }
-    row = (await session.execute(_PAST, facts)).one_or_none()
-    if row is None:
+    rows = await fetch(session, _PAST, standing.group_id, attempt.charger_id, attempt.attempt_id, now - A_DAY)
+    if not rows:
         return standing
+    row = rows[0]
     past = Past(
-        per_day=row.per_day,
-        escalated_at=tuple(row.escalated_at),
-        booted_at=tuple(row.booted_at or ()),
-        ended_badly=row.last_health in _BAD_ENDS,
+        per_day=row["per_day"],
+        escalated_at=tuple(row["escalated_at"]),
+        booted_at=tuple(row["booted_at"] or ()),
+        ended_badly=row["last_health"] in _BAD_ENDS,
     )
     return replace(standing, past=past)

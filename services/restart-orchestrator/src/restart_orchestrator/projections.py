@@ -30,7 +30,8 @@ from contracts.ocpp import (
     TransactionUpdated,
 )
 from restart_orchestrator import tables
-from restart_orchestrator.seen import CLOCK_TRUSTED, SOLICITED, said_late
+from restart_orchestrator.lateness import CLOCK_TRUSTED, said_late
+from restart_orchestrator.seen import SOLICITED
 
 LABEL_KEPT = 200
 BOOTS_KEPT = 3
@@ -230,6 +231,7 @@ def _by_last_word(new: Any, old: Any) -> ColumnElement[bool]:
         old.reported_at.is_(None),
         new.reported_at >= old.reported_at,
         func.abs(func.extract("epoch", new.said_at - new.reported_at)) > CLOCK_TRUSTED.total_seconds(),
+        func.abs(func.extract("epoch", new.said_at - old.reported_at)) > CLOCK_TRUSTED.total_seconds(),
     )
     return and_(_by_time(new, old), said_in_time)
 

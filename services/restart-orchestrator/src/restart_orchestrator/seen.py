@@ -22,6 +22,7 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
 )
+from restart_orchestrator.lateness import said_late
 from restart_orchestrator.windows import Waits
 
 NAMED_BY_BOOT = frozenset({"RemoteReset", "ScheduledReset"})
@@ -32,13 +33,10 @@ ANOTHER_CAUSE = frozenset({"Watchdog", "LocalReset", "FirmwareUpdate", "Applicat
 SOLICITED = "Triggered"
 RESET_FAILURE = "ResetFailure"
 USABLE = frozenset({ConnectorState.AVAILABLE, ConnectorState.OCCUPIED, ConnectorState.RESERVED})
-CLOCK_TRUSTED = timedelta(days=1)
-"""A charger's clock that is further off than that says nothing about what is old."""
-
 ENDED_BY_CHARGER = frozenset({"closed", "lost", "silent"})
 ENDED_BY_RETURN = "replaced"
 SKEW = timedelta(seconds=1)
-"""How far the clocks of two services may be apart."""
+"""How far the clocks of two services may be apart without any consequence; `moments` is about the others."""
 
 
 class AnswerKind(StrEnum):
@@ -81,12 +79,16 @@ class Reset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The charger started, as its boot or a security event on session `epoch` says."""
+    """The charger started, as its boot or a security event on session `epoch` says.
+
+    `owed`: a boot of before the Reset had not been accepted, so that one had to come, restart or not.
+    """
 
     epoch: int
     at: datetime
     reason: str | None
     by_boot: bool
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ class Seen:
         drop_at: when the Reset's session ended; `dropped` when the charger ended it before it was back, `ours` when we
             did.
         opened: the latest session known to be opened, with `opened_at`; `returned_at` is that of the first new one.
-        early: the latest new session that was open before the Reset already: its boot says nothing.
+        early: the latest new session that by its bridge's clock was open before the Reset already. Its boot says
+            nothing, unless it is known that the Reset was claimed: that takes a session which is still the last one.
         closed: the latest session known to be over, with `closed_at`; `left` is the latest that the charger ended.
         longest_away: the longest time without a session.
         starts: one for each session on which the charger said that it started.
@@ -153,9 +156,15 @@ def was_answered(seen: Seen) -> bool:
     return seen.answer in {AnswerKind.ACCEPTED, AnswerKind.SCHEDULED}
 
 
+def was_claimed(seen: Seen, reset: Reset) -> bool:
+    """Whether the bridge has claimed the Reset, so that every later session of the charger was opened after it."""
+    unanswered = seen.answer is AnswerKind.UNANSWERED and reset.number == 0  # a harder one may be undelivered as well
+    return seen.sent_at is not None or was_answered(seen) or unanswered
+
+
 def counted(seen: Seen, reset: Reset) -> tuple[Start, ...]:
     """The starts on sessions that were opened after the Reset, earliest session first."""
-    floor = max(reset.epoch, seen.early or 0)
+    floor = reset.epoch if was_claimed(seen, reset) else max(reset.epoch, seen.early or 0)
     return tuple(start for start in seen.starts if start.epoch > floor)
 
 
@@ -254,13 +263,24 @@ def _booted(seen: Seen, news: Booted, reset: Reset) -> Seen:
     start = next((start for start in seen.starts if start.epoch == news.epoch), None)
     if start is not None and start.by_boot:
         return seen  # a charger repeats an unanswered or a rejected boot on the same session: that is one start
-    started = Start(epoch=news.epoch, at=start.at if start else news.at, reason=news.reason, by_boot=True)
+    owed = news.owed_since is not None and news.owed_since <= reset.epoch
+    said_at = start.at if start else news.at
+    started = Start(epoch=news.epoch, at=said_at, reason=news.reason, by_boot=True, owed=owed)
     seen = _said_so(seen, news.reason, NAMED_BY_BOOT)
     return replace(seen, starts=_with_start(seen, started))
 
 
+def is_of_before(news: Sighting, seen: Seen, reset: Reset) -> bool:
+    """Whether the charger said it before the Reset, on the same session. On a later session everything is of after it.
+
+    By the clock of the bridge that sent the Reset, where that is behind ours.
+    """
+    began = min(reset.at, seen.sent_at) if seen.sent_at is not None else reset.at
+    return news.epoch <= reset.epoch and news.at < began - SKEW
+
+
 def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | None:
-    if news.kind not in NAMED_BY_SECURITY_EVENT or news.at < reset.at - SKEW:
+    if news.kind not in NAMED_BY_SECURITY_EVENT or is_of_before(news, seen, reset):
         return None
     seen = _said_so(seen, news.kind, NAMED_BY_SECURITY_EVENT)
     if news.epoch == reset.epoch or any(start.epoch == news.epoch for start in seen.starts):
@@ -269,7 +289,7 @@ def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | Non
 
 
 def _transaction_ended(seen: Seen, news: TransactionEnded, reset: Reset) -> Seen | None:
-    if news.at < reset.at - SKEW:
+    if is_of_before(news, seen, reset):
         return None
     told = _said_so(seen, news.reason, NAMED_BY_TRANSACTION)
     of_then = news.transaction_id is not None and news.transaction_id in reset.running
@@ -282,13 +302,11 @@ def _transaction_ended(seen: Seen, news: TransactionEnded, reset: Reset) -> Seen
 
 def _connector_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Seen | None:
     its_evse = reset.evse_id is not None and news.connector.startswith(f"{reset.evse_id}/")
-    if not (its_evse or news.epoch > reset.epoch) or news.at < reset.at - SKEW:
+    if not (its_evse or news.epoch > reset.epoch) or is_of_before(news, seen, reset):
         return None
     known = seen.connectors.get(news.connector)
     if known is not None:
-        if (news.epoch, news.at) < (known.epoch, known.at):
-            return None
-        if said_late(news.reported_at, news.at, known.reported_at):
+        if _is_older(news, known, seen) or said_late(news.reported_at, news.at, known.reported_at):
             return None
         if (known.state, known.epoch, known.error_code) == (news.state, news.epoch, news.error_code):
             return seen
@@ -304,14 +322,15 @@ def _connector_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Se
     return _evse_reported(seen, news, reset) if its_evse else seen
 
 
-def said_late(reported_at: datetime | None, at: datetime, known_reported_at: datetime | None) -> bool:
-    """Whether a status that came at `at` is older, by the charger's own clock, than what it has said before.
+def _is_older(news: ConnectorReported, known: Report, seen: Seen) -> bool:
+    """Whether a report that is read after another was said before it; not where the bridge's clock was put back since.
 
-    Chargers send what they had queued, and some send a status of before the Reset as the last one.
+    By a clock that was not, nothing is said on a session before it began.
     """
-    if reported_at is None or known_reported_at is None or abs(at - reported_at) > CLOCK_TRUSTED:
-        return False
-    return reported_at < known_reported_at
+    if news.epoch != known.epoch:
+        return news.epoch < known.epoch
+    put_back = news.epoch == seen.opened and seen.opened_at is not None and news.at < seen.opened_at
+    return news.at < known.at and not put_back
 
 
 def _usable_since(known: Report | None, news: ConnectorReported) -> datetime | None:

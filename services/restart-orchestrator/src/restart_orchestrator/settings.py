@@ -39,6 +39,7 @@ class Settings(ServiceSettings):
     learned_grace_min_s: float = Field(default=30, gt=0, description="The shortest grace window that is learned.")
     learned_grace_max_s: float = Field(default=180, gt=0, description="The longest.")
     learn_every_s: float = Field(default=30, gt=0, description="How often finished restarts are learned from.")
+    learn_settled_s: float = Field(default=30, gt=0, description="How long after its verdict.")
     learn_min_samples: int = Field(default=10, ge=1, description="With fewer restarts of a model the defaults hold.")
     learn_min_chargers: int = Field(default=3, ge=2, description="And with restarts of fewer chargers.")
     learn_per_charger: int = Field(default=5, ge=1, description="So many restarts of one charger count.")

@@ -7,7 +7,18 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from contracts.restart import TERMINAL, Confidence, Escalated, Evidence, Refusal, Status, Step, Strength, Verdict
+from contracts.restart import (
+    TERMINAL,
+    Confidence,
+    Escalated,
+    Evidence,
+    Refusal,
+    Status,
+    Step,
+    Strength,
+    Verdict,
+    Withdrawal,
+)
 from contracts.words import Role
 from restart_orchestrator.inputs import Asked
 from restart_orchestrator.seen import NOTHING_SEEN, Reset, Seen
@@ -18,13 +29,15 @@ class Deadline:
     """When the state will be decided if nothing more is seen.
 
     `number` is the version of the attempt that began this wait: it tells two waits in the same state apart.
-    `asked_at`: when the bridge was asked whether the charger is there, where that is what is waited for.
+    `asked_at`: when the bridge was asked whether the charger is there, where that is what is waited for, and `asked_of`
+    the session that it was asked about.
     """
 
     waiting_for: Status
     number: int
     due: datetime
     asked_at: datetime | None = None
+    asked_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +52,7 @@ class Attempt:
         escalations: the harder Reset that followed the first, if one did; `former` is what held before.
         lost_at: when it was given up as lost, and `lost_version` the version of that verdict.
         revises: the version whose verdict the present one replaces.
+        withdrawal: someone asked to take it back when its Reset was on its way, and what came of that.
     """
 
     attempt_id: UUID
@@ -65,6 +79,7 @@ class Attempt:
     lost_version: int | None = None
     revises: int | None = None
     cancelled_by: str | None = None
+    withdrawal: Withdrawal | None = None
 
     @property
     def is_open(self) -> bool:
@@ -115,6 +130,7 @@ class Moved:
     verdict: Verdict | None = None
     revises: int | None = None
     cancelled_by: str | None = None
+    withdrawal: Withdrawal | None = None
     confidence: Confidence | None = None
     sentence: str = ""
 
@@ -148,6 +164,17 @@ class Probe:
     charger_id: str
     epoch: int
     not_after: datetime
+    asked_at: datetime
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Do not send the Reset for session `epoch`, unless it is claimed already; say which of the two holds."""
+
+    attempt_id: UUID
+    charger_id: str
+    epoch: int
     number: int = 0
 
 
@@ -159,7 +186,9 @@ class WakeMe:
     deadline: Deadline
 
 
-Command = SendReset | Probe | WakeMe
+Spoken = SendReset | Probe | Withdraw
+"""What the bridge is told."""
+Command = Spoken | WakeMe
 
 
 class Idle(StrEnum):
@@ -171,8 +200,6 @@ class Idle(StrEnum):
     """It was said before."""
     NO_BEARING = "no_bearing"
     """It says nothing about this attempt as it stands, or names a wait that is over."""
-    TOO_LATE = "too_late"
-    """It can't be had any more: the Reset is on its way."""
     NOT_ALLOWED = "not_allowed"
     """The person may not."""
 
@@ -231,4 +258,5 @@ def _moved(attempt: Attempt, move: Moved) -> Attempt:
         lost_version=version if newly_lost else attempt.lost_version,
         revises=move.revises or attempt.revises,
         cancelled_by=move.cancelled_by or attempt.cancelled_by,
+        withdrawal=move.withdrawal or attempt.withdrawal,
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.database import Database, fetch
+from chassis.database import Database, Work, fetch
 from contracts.availability import Situation
 from contracts.envelope import Envelope
 from contracts.ocpp import ConnectorState
@@ -120,13 +120,13 @@ def _lock_of(charger_id: str) -> str:
     return f"charger:{charger_id}"
 
 
-async def load_attempts(session: AsyncSession, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:
+async def load_attempts(session: Work, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:
     """The attempts that watch these chargers, and those of these ids."""
     rows = await fetch(session, _ATTEMPTS, list(chargers), list(ids))
     return [Held(codec.from_json(row["state"]), row["watching"], row["traceparent"]) for row in rows]
 
 
-async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+async def load_standings(session: Work, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
     """What is known of each charger, and of the person who asks about it; by charger and person."""
     pairs = sorted(set(asked))
     if not pairs:
@@ -136,7 +136,7 @@ async def load_standings(session: AsyncSession, asked: Iterable[tuple[str, str]]
 
 
 async def load_requested(
-    session: AsyncSession, asked: Iterable[tuple[str, str]], ids: Sequence[UUID]
+    session: Work, asked: Iterable[tuple[str, str]], ids: Sequence[UUID]
 ) -> tuple[list[Held], dict[tuple[str, str], Standing]]:
     """`load_attempts` and `load_standings` at once, for people's requests."""
     pairs = sorted(set(asked))
@@ -151,7 +151,7 @@ async def load_requested(
     return list(held.values()), standings
 
 
-async def load_busy(session: AsyncSession, chargers: Sequence[str]) -> Mapping[str, set[int | None]]:
+async def load_busy(session: Work, chargers: Sequence[str]) -> Mapping[str, set[int | None]]:
     """The EVSEs on which a transaction runs, by charger; None where it is not known on which."""
     busy: dict[str, set[int | None]] = {}
     for row in await fetch(session, _BUSY, list(chargers)):
@@ -193,7 +193,7 @@ def _standing(row: Any) -> Standing:
     )
 
 
-async def record(session: AsyncSession, held: Sequence[Held], history: Sequence[Recorded]) -> None:
+async def record(session: Work, held: Sequence[Held], history: Sequence[Recorded]) -> None:
     """Writes attempts and what happened to them, in one statement."""
     if not held:
         return

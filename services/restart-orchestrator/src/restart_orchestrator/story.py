@@ -21,6 +21,7 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    NotWithdrawn,
     Past,
     Probed,
     Rejected,
@@ -33,8 +34,9 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
     Unsupported,
+    Withdrawn,
 )
-from restart_orchestrator.states import Attempt, Decision, Moved, Probe, SendReset, WakeMe, evolve
+from restart_orchestrator.states import Attempt, Decision, Moved, Probe, SendReset, WakeMe, Withdraw, evolve
 from restart_orchestrator.windows import Windows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -156,6 +158,14 @@ def not_delivered(seconds: float = 0.02, why: str = "not_connected", *, number: 
     return NotDelivered(event_id=event_id, at=at(seconds), epoch=RESET_ON, why=why, number=number)
 
 
+def withdrawn(seconds: float = 0.02) -> Withdrawn:
+    return Withdrawn(event_id=_id("withdrawn"), at=at(seconds), epoch=RESET_ON)
+
+
+def not_withdrawn(seconds: float = 0.02) -> NotWithdrawn:
+    return NotWithdrawn(event_id=_id("not_withdrawn"), at=at(seconds), epoch=RESET_ON)
+
+
 def probed(seconds: float, session: int = RESET_ON, *, number: int = 0, by: Standing | None = None) -> Probed:
     event_id = _id("probed", session, number, seconds)
     return Probed(event_id=event_id, at=at(seconds), epoch=session, number=number, standing=by)
@@ -170,10 +180,21 @@ def dropped(seconds: float, session: int = RESET_ON, why: str = "lost") -> Disco
 
 
 def booted(
-    seconds: float, session: int = RESET_ON + 1, *, reason: str | None = None, solicited: bool = False
+    seconds: float,
+    session: int = RESET_ON + 1,
+    *,
+    reason: str | None = None,
+    solicited: bool = False,
+    owed_since: int | None = None,
 ) -> Booted:
-    event_id = _id("booted", session, seconds)
-    return Booted(event_id=event_id, at=at(seconds), epoch=session, reason=reason, solicited=solicited)
+    return Booted(
+        event_id=_id("booted", session, seconds),
+        at=at(seconds),
+        epoch=session,
+        reason=reason,
+        solicited=solicited,
+        owed_since=owed_since,
+    )
 
 
 def status(
@@ -248,6 +269,10 @@ class Story:
     @property
     def probes(self) -> tuple[Probe, ...]:
         return tuple(one for decision in self.decisions for one in decision.commands if isinstance(one, Probe))
+
+    @property
+    def withdrawals(self) -> tuple[Withdraw, ...]:
+        return tuple(one for decision in self.decisions for one in decision.commands if isinstance(one, Withdraw))
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:

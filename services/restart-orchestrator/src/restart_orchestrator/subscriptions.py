@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.app import Service
-from chassis.consumer import subscribe_batch
+from chassis.consumer import subscribe_batch, subscribe_by_driver
 from chassis.projection import Projection
 from contracts import topics
 from contracts.envelope import Envelope
@@ -18,8 +18,8 @@ from restart_orchestrator.projections import PROJECTIONS
 
 def subscribe_all(service: Service, handler: Handler) -> None:
     """Subscribes to everything that the orchestrator reads."""
-    subscribe_batch(service, topics.RESTART_REQUESTS, handler.on_requests, locks=store.locks)
-    subscribe_batch(service, topics.OCPP_ANSWERS, handler.on_answers, locks=store.locks)
+    subscribe_by_driver(service, topics.RESTART_REQUESTS, handler.on_requests, locks=store.locks)
+    subscribe_by_driver(service, topics.OCPP_ANSWERS, handler.on_answers, locks=store.locks)
     subscribe_batch(service, topics.OCPP_CONNECTIVITY, handler.on_connectivity, locks=store.locks)
     subscribe_batch(service, topics.OCPP_OBSERVATIONS, handler.on_observations, locks=store.locks)
     for name in ("memberships", "plans", "policies", "chargers"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from contracts.restart import Confidence, Evidence, EvidenceKind, Health, Outcome, Refusal, Status, Verdict
 from restart_orchestrator.evidence import judge
+from restart_orchestrator.probing import has_time_left
 from restart_orchestrator.states import Attempt, Decision, Moved, evolve
 
 _EVIDENCE: Mapping[EvidenceKind, str] = {
@@ -27,7 +28,12 @@ _EVIDENCE: Mapping[EvidenceKind, str] = {
 }
 _HEARD = "The charger is there, it was heard after the time for this"
 _ASKED = "It is asked whether it is there at all"
+_NOT_YET = "It is there, and its time for this is not over: a clock was put forward"
 _UNSEEN = "Nobody heard of it any more"
+_WITHDRAWAL: Mapping[str | None, str] = {
+    None: "It is to be taken back, and the bridge is asked whether the Reset was claimed for sending",
+    "too_late": "It can't be taken back any more: the Reset was claimed for sending",
+}
 _STANDS: Mapping[Status, str] = {
     Status.QUEUED: "It waits for the charger to be free and online",
     Status.DISPATCHING: "A Reset is on its way",
@@ -80,6 +86,8 @@ def confidence(attempt: Attempt) -> Confidence:
 def sentence(before: Attempt | None, move: Moved, after: Attempt) -> str:
     """What happened and where that leaves the attempt, in English; the portal has words of its own."""
     parts = [_observed(one) for one in move.evidence]
+    if move.withdrawal is not None:
+        parts.append(_WITHDRAWAL.get(move.withdrawal.answer, ""))
     if (
         move.deadline is not None
         and move.deadline.asked_at is not None
@@ -87,6 +95,8 @@ def sentence(before: Attempt | None, move: Moved, after: Attempt) -> str:
         and (before.deadline is None or before.deadline.asked_at is None)
     ):
         parts.append(_ASKED)
+    elif before is not None and has_time_left(before, move):
+        parts.append(_NOT_YET)
     elif move.escalated is not None:
         parts.append("Its group allows a harder Reset, which is on its way now")
     elif move.verdict is not None:

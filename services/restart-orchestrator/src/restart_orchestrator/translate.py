@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from contracts import ocpp, restart, topics
 from contracts.envelope import Envelope, Message, derived_id, service_source
 from contracts.topics import Topic
 from contracts.words import Role
-from restart_orchestrator.health import interrupted
+from restart_orchestrator.health import compared, interrupted
 from restart_orchestrator.inputs import (
     Accepted,
     Answer,
@@ -21,6 +21,7 @@ from restart_orchestrator.inputs import (
     DeadlinePassed,
     Disconnected,
     NotDelivered,
+    NotWithdrawn,
     Probed,
     Rejected,
     Request,
@@ -33,9 +34,10 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
     Unsupported,
+    Withdrawn,
 )
 from restart_orchestrator.projections import connector_name
-from restart_orchestrator.states import Attempt, Deadline, Moved, Probe, SendReset
+from restart_orchestrator.states import Attempt, Deadline, Moved, Probe, SendReset, Spoken, Withdraw
 
 SOURCE = service_source(topics.Service.RESTART_ORCHESTRATOR.value)
 
@@ -72,7 +74,7 @@ def to_change(said: Envelope[Any], standing: Standing) -> StandingChanged:
     return StandingChanged(**_source(said), standing=standing)
 
 
-def to_answer(said: Envelope[Any], standing: Standing | None = None) -> Answer | None:
+def to_answer(said: Envelope[Any], standing: Standing | None = None) -> Answer | NotWithdrawn | None:
     """What became of a Reset; None for a message that says nothing about it.
 
     `standing` goes with an answer after which a harder Reset may follow.
@@ -92,8 +94,13 @@ def to_answer(said: Envelope[Any], standing: Standing | None = None) -> Answer |
             return Unanswered(**_of_reset(said), why=data.why, error=data.error)
         case ocpp.ResetNotDelivered() as data:
             return NotDelivered(**_of_reset(said), why=data.why)
+        case ocpp.ResetWithdrawn():
+            return Withdrawn(**_of_reset(said))
+        case ocpp.ResetNotWithdrawn():
+            return NotWithdrawn(**_of_reset(said))
         case ocpp.ChargerProbed() as data:
-            return Probed(**_of_reset(said, data.heard_at), standing=standing)
+            at = _of_reset(said, data.heard_at)
+            return Probed(**at, asked_at=data.asked_at, lasted_s=data.lasted_s, standing=standing)
         case _:
             return None
 
@@ -109,7 +116,13 @@ def to_sighting(said: Envelope[Any], *, idle: bool) -> Sighting | None:
         case ocpp.ChargerDisconnected() as data:
             return Disconnected(**_source(said, data.since), epoch=data.epoch, why=data.why)
         case ocpp.ChargerBooted() as data:
-            return Booted(**_source(said), epoch=data.epoch, reason=data.reason, solicited=data.solicited)
+            return Booted(
+                **_source(said),
+                epoch=data.epoch,
+                reason=data.reason,
+                solicited=data.solicited,
+                owed_since=data.owed_since,
+            )
         case ocpp.ConnectorStatusReported() as data:
             return ConnectorReported(
                 **_source(said),
@@ -147,7 +160,7 @@ def to_deadline_passed(attempt_id: UUID, deadline: Deadline, standing: Standing 
 def to_messages(
     attempt: Attempt,
     move: Moved | None,
-    command: SendReset | Probe | None,
+    command: Spoken | None,
     *,
     cause: UUID,
     now: datetime,
@@ -168,26 +181,38 @@ def to_messages(
         yield topic, Envelope(id=event_id, source=SOURCE, time=now, data=message, traceparent=trace)
 
 
-def _command(command: SendReset | Probe) -> ocpp.ResetCharger | ocpp.ProbeCharger:
-    if isinstance(command, Probe):
-        return ocpp.ProbeCharger(
-            charger_id=command.charger_id,
-            attempt_id=command.attempt_id,
-            epoch=command.epoch,
-            not_after=command.not_after,
-            escalation=command.number,
-        )
-    return ocpp.ResetCharger(
-        charger_id=command.charger_id,
-        attempt_id=command.attempt_id,
-        epoch=command.epoch,
-        strength=command.strength.value,
-        on_idle=command.on_idle,
-        evse_id=command.evse_id,
-        not_after=command.not_after,
-        watch_until=command.watch_until,
-        escalation=command.number,
-    )
+def _command(command: Spoken) -> ocpp.ResetCharger | ocpp.ProbeCharger | ocpp.WithdrawReset:
+    match command:
+        case SendReset():
+            return ocpp.ResetCharger(
+                charger_id=command.charger_id,
+                attempt_id=command.attempt_id,
+                epoch=command.epoch,
+                strength=command.strength.value,
+                on_idle=command.on_idle,
+                evse_id=command.evse_id,
+                not_after=command.not_after,
+                watch_until=command.watch_until,
+                escalation=command.number,
+            )
+        case Probe():
+            return ocpp.ProbeCharger(
+                charger_id=command.charger_id,
+                attempt_id=command.attempt_id,
+                epoch=command.epoch,
+                not_after=command.not_after,
+                escalation=command.number,
+                asked_at=command.asked_at,
+            )
+        case Withdraw():
+            return ocpp.WithdrawReset(
+                charger_id=command.charger_id,
+                attempt_id=command.attempt_id,
+                epoch=command.epoch,
+                escalation=command.number,
+            )
+        case _:
+            assert_never(command)
 
 
 def _moved(attempt: Attempt, move: Moved) -> restart.AttemptMoved:
@@ -221,6 +246,8 @@ def _moved(attempt: Attempt, move: Moved) -> restart.AttemptMoved:
         expected=attempt.reset.expected if attempt.reset is not None else None,
         escalations=attempt.escalations,
         interrupted=interrupted(attempt.seen, attempt.reset) if attempt.reset is not None else (),
+        withdrawal=attempt.withdrawal,
+        connectors=compared(attempt.seen, attempt.reset) if attempt.reset is not None else (),
     )
 
 

@@ -14,9 +14,11 @@ from restart_orchestrator.story import (
     accepted,
     at,
     booted,
+    cancelled,
     connected,
     dropped,
     not_delivered,
+    not_withdrawn,
     rejected,
     requested,
     scheduled,
@@ -27,6 +29,7 @@ from restart_orchestrator.story import (
     transaction_ended,
     unanswered,
     unsupported,
+    withdrawn,
 )
 
 CHARGING = standing(transactions=(CONNECTOR,))
@@ -70,6 +73,10 @@ VERDICTS: tuple[tuple[str, Story], ...] = (
     (
         "a boot that names another cause: Watchdog, LocalReset, FirmwareUpdate, ApplicationReset",
         Story().tell(*BACK, booted(91, reason="Watchdog"), status(92)),
+    ),
+    (
+        "a boot that the charger owed anyway, since one of before the Reset was not accepted",
+        Story().tell(*BACK, booted(91, owed_since=RESET_ON), status(92)),
     ),
     (
         "one EVSE of 2.x: Accepted, its connectors unavailable and back, no boot needed",
@@ -133,6 +140,14 @@ VERDICTS: tuple[tuple[str, Story], ...] = (
         Story().tell(requested(), sent(), rejected(by=IN_A_BOOT_LOOP)),
     ),
     ("the bridge says that nothing was sent", Story().tell(requested(), not_delivered())),
+    (
+        "taken back, and the bridge says that the Reset had not been claimed for sending",
+        Story().tell(requested(), cancelled(0.005), withdrawn()),
+    ),
+    (
+        "taken back, and the bridge says that it had been: what follows is watched",
+        Story().tell(requested(), cancelled(0.005), not_withdrawn(), *BOOTED[1:]),
+    ),
     ("no bridge says anything, and nothing shows until the windows are over", Story().tell(requested())),
     ("gone and not back by the deadline", Story().tell(*AWAY)),
     (

@@ -1,22 +1,32 @@
 """PURE: an attempt whose Reset is on its way: where all that was seen puts it, and what holds when the time is up."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.restart import Outcome, Status, Step
 from restart_orchestrator.escalation import conclude
 from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard, unseen
 from restart_orchestrator.health import BOOT_LOOP
 from restart_orchestrator.inputs import Answer, ConnectorReported, DeadlinePassed, Probed, Sighting
+from restart_orchestrator.moments import ours
 from restart_orchestrator.moving import deadline_for, end, expiry, gone_at, steps_at
-from restart_orchestrator.probing import ask, asked_at, extended, is_there, nobody_answered, rests_on_silence
-from restart_orchestrator.seen import RESET_FAILURE, SKEW, AnswerKind, Reset, Seen, counted, is_gone, is_open
+from restart_orchestrator.probing import (
+    ask,
+    asked_at,
+    extended,
+    is_there,
+    nobody_answered,
+    rests_on_silence,
+    time_left,
+    wait_on,
+)
+from restart_orchestrator.seen import RESET_FAILURE, AnswerKind, Reset, Seen, counted, is_gone, is_of_before, is_open
 from restart_orchestrator.states import Attempt, Decision, Idle, Moved, WakeMe
 from restart_orchestrator.windows import Windows
 
 
 def is_reset_failure(event: ConnectorReported, seen: Seen, reset: Reset) -> bool:
     """Whether the charger says that it could not reset (1.6 StatusNotification with errorCode ResetFailure)."""
-    of_this_reset = event.epoch >= reset.epoch and event.at >= reset.at - SKEW
+    of_this_reset = event.epoch >= reset.epoch and not is_of_before(event, seen, reset)
     return event.error_code == RESET_FAILURE and of_this_reset and not has_restarted(seen, reset)
 
 
@@ -87,6 +97,9 @@ def was_there(attempt: Attempt, reset: Reset, event: Probed, now: datetime, wind
     """The charger is heard after its time: then what it did not do is held against it."""
     if not is_there(attempt, reset, event):
         return Decision(idle=Idle.NO_BEARING)
+    left = time_left(attempt, reset, event, windows)
+    if left > timedelta(0):
+        return wait_on(attempt, now + left, now)
     if attempt.status is Status.AWAITING_DROP:
         return conclude(attempt, reset, event, ignored(attempt.seen, reset), now=now, windows=windows)
     revised = attempt.lost_version if attempt.status is Status.LOST else None
@@ -122,7 +135,8 @@ def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Wi
         case Status.DISPATCHING if seen.sent_at is None and attempt.deadline is not None:
             return attempt.deadline.due
         case Status.DISPATCHING:
-            return (seen.sent_at or reset.at + windows.dispatch) + windows.answer
+            sent_at = ours(seen.sent_at, seen, reset) if seen.sent_at is not None else reset.at + windows.dispatch
+            return sent_at + windows.answer
         case Status.AWAITING_IDLE:
             return expiry(attempt.asked, windows)
         case Status.AWAITING_DROP:
@@ -130,16 +144,17 @@ def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Wi
         case Status.RESTARTING:
             if attempt.status is Status.RESTARTING and attempt.deadline is not None:
                 return attempt.deadline.due
-            return (gone_at(seen, reset) or seen.opened_at or reset.at) + windows.boot
+            return ours(gone_at(seen, reset) or seen.opened_at or reset.at, seen, reset) + windows.boot
         case Status.LOST if not has_restarted(seen, reset):
-            return seen.opened_at + windows.boot if seen.opened_at and is_open(seen, reset) else None
+            back = seen.opened_at is not None and is_open(seen, reset)
+            return ours(seen.opened_at, seen, reset) + windows.boot if seen.opened_at and back else None
         case _:
-            return _back_at(seen, reset) + windows.grace
+            return ours(_back_at(seen, reset), seen, reset) + windows.grace
 
 
 def _drop_due(seen: Seen, reset: Reset, windows: Windows) -> datetime:
     idle_at = seen.idle_at if seen.answer is AnswerKind.SCHEDULED else None
-    return (idle_at or seen.sent_at or reset.at) + windows.drop
+    return ours(idle_at or seen.sent_at or reset.at, seen, reset) + windows.drop
 
 
 def _unheard_due(reset: Reset, windows: Windows) -> datetime:

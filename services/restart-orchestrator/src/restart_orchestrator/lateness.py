@@ -1,0 +1,18 @@
+"""PURE: what a charger's own clock says about the order of what it says, as far as it can be believed."""
+
+from datetime import datetime, timedelta
+
+CLOCK_TRUSTED = timedelta(days=1)
+"""A charger's clock that is further off than that says nothing about what is old."""
+
+
+def said_late(reported_at: datetime | None, at: datetime, known_reported_at: datetime | None) -> bool:
+    """Whether a status that came at `at` is older, by the charger's own clock, than what it has said before.
+
+    Chargers send what they had queued, and some send a status of before the Reset as the last one. Both times must be
+    believable: a charger may have put a clock right that was years ahead.
+    """
+    if reported_at is None or known_reported_at is None:
+        return False
+    trusted = max(abs(at - reported_at), abs(at - known_reported_at)) <= CLOCK_TRUSTED
+    return trusted and reported_at < known_reported_at
