@@ -27,14 +27,21 @@ class LoginRequest(_Request):
     password: SecretStr = Field(max_length=LONGEST)
 
 
+class LanguageWanted(_Request):
+    """The language that a person wants to read, as a tag such as `es` or `pt-BR`; null for none in particular."""
+
+    language: Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] | None
+
+
 class LoginAnswer(BaseModel):
-    """An access token, to be sent as `Authorization: Bearer …` until it expires."""
+    """An access token, to be sent as `Authorization: Bearer …` until it expires; and the language that they chose."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the scheme, not a secret
     expires_at: datetime
     user_id: str
     name: str
+    language: str | None = None
 
 
 class GroupWanted(_Request):

@@ -14,6 +14,7 @@ from auth.requests import (
     GroupPage,
     GroupShown,
     GroupWanted,
+    LanguageWanted,
     Limit,
     LoginAnswer,
     LoginRequest,
@@ -54,6 +55,7 @@ def login_routes(login: Login) -> APIRouter:
             expires_at=signed_in.token.expires_at,
             user_id=signed_in.user.user_id,
             name=signed_in.user.name,
+            language=signed_in.user.language,
         )
 
     return routes
@@ -66,6 +68,7 @@ def people_routes(
     guards = [Depends(own_keys.refresh), Depends(current_person)]
     routes = APIRouter(prefix="/api/v1", dependencies=guards, tags=["auth"])
     _add_users(routes, database, users, passwords)
+    _add_own(routes, database, users)
     _add_groups(routes, database, groups)
     _add_members(routes, database, groups)
     return routes
@@ -99,6 +102,15 @@ def _add_users(routes: APIRouter, database: Database, users: Users, passwords: P
             raise Problem(409, f"There is a user {body.user_id!r} already") from error
         shown = {"password": made.get_secret_value()} if made is not None else {}
         return UserAdded(user_id=body.user_id, name=body.name, **shown)
+
+
+def _add_own(routes: APIRouter, database: Database, users: Users) -> None:
+    @routes.put("/me/language", status_code=204)
+    async def choose_language(body: LanguageWanted, person: CurrentPerson) -> None:
+        """Keeps the language that you want to read; signing in tells it."""
+        async with database.begin() as session:
+            if not await users.choose_language(session, person.user_id, body.language):
+                raise Problem(404, f"There is no user {person.user_id!r}")
 
 
 def _add_groups(routes: APIRouter, database: Database, groups: Groups) -> None:

@@ -19,8 +19,11 @@ users = Table(
     Column("password_hash", Text),
     Column("operator", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("language", Text),
 )
-"""`password_hash` is argon2id's own notation; without one nobody can sign in as this user."""
+"""`password_hash` is argon2id's own notation; without one nobody can sign in as this user. `language` is the one they
+chose, so that it follows them to another browser.
+"""
 
 groups = Table(
     "groups",

@@ -27,6 +27,7 @@ class User:
     name: str
     operator: bool
     password_hash: str | None = field(repr=False)
+    language: str | None = None
 
 
 class Users:
@@ -37,7 +38,7 @@ class Users:
 
     async def find(self, session: AsyncSession, user_id: str) -> User | None:
         row = (await session.execute(select(users).where(users.c.user_id == user_id))).one_or_none()
-        return None if row is None else User(row.user_id, row.name, row.operator, row.password_hash)
+        return None if row is None else User(row.user_id, row.name, row.operator, row.password_hash, row.language)
 
     async def page(self, session: AsyncSession, *, after: str, limit: int) -> Sequence[User]:
         """Users in the order of their ids, from the one that follows `after`."""
@@ -53,6 +54,11 @@ class Users:
     async def keep_hash(self, session: AsyncSession, user_id: str, password_hash: str) -> None:
         """Replaces the hash of the user's password."""
         await session.execute(update(users).where(users.c.user_id == user_id).values(password_hash=password_hash))
+
+    async def choose_language(self, session: AsyncSession, user_id: str, language: str | None) -> bool:
+        """Keeps the language that the user chose; None forgets it. False when there is no such user."""
+        chosen = update(users).where(users.c.user_id == user_id).values(language=language).returning(users.c.user_id)
+        return (await session.execute(chosen)).scalar_one_or_none() is not None
 
     async def appoint_operator(self, session: AsyncSession, operator: User | None) -> None:
         """Makes this the only platform operator; None leaves the platform without one.
