@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from contracts.restart import Outcome
 from contracts.words import ChargerId, GroupId, UserId
-from portal import acting, asking, lookups
+from portal import acting, lookups
 from portal.asking import RestartRequest
 from portal.context import Portal
 from portal.listing import ChargerFilter, ChargerSort, RestartFilter
@@ -37,7 +37,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="Of your choice, new for each restart that you mean. The same key is the same attempt.",
+        description="Of your choice, new for each restart that you mean. The same key is the same attempt; with "
+        "another body than the first it is answered 422.",
     ),
 ]
 KnownTag = Annotated[
@@ -55,7 +56,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
 @router.get("/me", tags=["me"], summary="Who is asking, and in which groups", response_model=Me)
 async def get_me(portal: Portal, person: Caller, known: KnownTag = None) -> Response:
-    return _tagged(await lookups.me(portal, person), known)
+    return tagged(await lookups.me(portal, person), known)
 
 
 @router.get("/chargers", tags=["chargers"], summary="The chargers of your groups", response_model=Chargers)
@@ -76,7 +77,7 @@ async def list_chargers(
     wanted = ChargerFilter(
         q=q, group_id=group_id, model=model, states=tuple(state or ()), attention=attention, sort=sort
     )
-    return _tagged((await lookups.chargers(portal, person, wanted, after=after, limit=limit))[0], known)
+    return tagged((await lookups.chargers(portal, person, wanted, after=after, limit=limit)).page, known)
 
 
 @router.get(
@@ -86,7 +87,7 @@ async def list_chargers(
     response_model=Charger,
 )
 async def get_charger(charger_id: ChargerIdInPath, portal: Portal, person: Caller, known: KnownTag = None) -> Response:
-    return _tagged(await lookups.charger(portal, person, charger_id), known)
+    return tagged(await lookups.charger(portal, person, charger_id), known)
 
 
 @router.post(
@@ -106,13 +107,7 @@ async def request_restart(
     asked: RestartRequest = AT_ONCE,
     key: IdempotencyKey = None,
 ) -> Attempt:
-    attempt = await acting.request_restart(
-        portal,
-        charger_id,
-        person.user_id,
-        asked,
-        asking.attempt_id_for(person.user_id, charger_id, key),
-    )
+    attempt = await acting.request_restart(portal, charger_id, person.user_id, asked, key)
     response.headers["location"] = f"/api/v1/restarts/{attempt.attempt_id}"
     return attempt
 
@@ -149,7 +144,7 @@ async def list_restarts(
         since=since,
         before=before,
     )
-    return _tagged(await lookups.restarts(portal, person, wanted, after=after, limit=limit), known)
+    return tagged(await lookups.restarts(portal, person, wanted, after=after, limit=limit), known)
 
 
 @router.get(
@@ -159,15 +154,16 @@ async def list_restarts(
     response_model=Attempt,
 )
 async def get_restart(attempt_id: UUID, portal: Portal, person: Caller, known: KnownTag = None) -> Response:
-    return _tagged((await lookups.attempt(portal, person, attempt_id))[0], known)
+    return tagged((await lookups.attempt(portal, person, attempt_id))[0], known)
 
 
 @router.delete(
     "/restarts/{attempt_id}",
     tags=["restarts"],
     status_code=202,
-    summary="Take the request back, while nothing was sent",
-    description="The answer is the attempt as it is; that it was cancelled is said by its verdict.",
+    summary="Take the request back, until its Reset is claimed for sending",
+    description="The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came in "
+    "time (`withdrawal.answer` tells). 409 says that it came too late.",
 )
 async def cancel_restart(attempt_id: UUID, portal: Portal, person: Caller) -> Attempt:
     return await acting.take_back(portal, person, attempt_id)
@@ -181,7 +177,7 @@ async def get_openapi(request: Request, known: KnownTag = None) -> Response:
 _PLACE_IN_FEED = re.compile(rb'"v":\d+')
 
 
-def _tagged(shown: BaseModel, known: str | None) -> Response:
+def tagged(shown: BaseModel, known: str | None) -> Response:
     """The answer with a tag that changes when what it says changes, not when anything else in the feed moved on."""
     return _answer(shown.model_dump_json().encode(), known, {})
 

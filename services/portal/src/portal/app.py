@@ -1,6 +1,8 @@
 """Composes the portal: settings, what it reads from topics, the live hub, and what it serves."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,12 +23,15 @@ from portal.limits import Limits
 from portal.live import Hub
 from portal.projections import PROJECTIONS
 from portal.settings import PortalSettings
+from portal.states import TIMER, States
 from portal.tables import metadata
 from portal.web import install
 from portal.words import catalogue
 from portal.words.choosing import Spoken
 
 _ANSWERED = "delete from accepted_requests where attempt_id = any($1::uuid[])"
+_FORGET_KEYS = "delete from request_keys where claimed_at < now() - interval '400 days'"
+"""As long as an attempt is in Kafka, its key belongs to it."""
 
 
 def build(settings: PortalSettings | None = None) -> Service:
@@ -45,9 +50,14 @@ def build(settings: PortalSettings | None = None) -> Service:
         public=True,
     )
     context = compose(service, settings)
+    states = States(
+        silence=timedelta(seconds=settings.firmware_silence_s), timers=service.timers, feed_rows=settings.feed_rows
+    )
+    service.timers.on_due(states.on_silence, name=TIMER)
+    service.on_start(partial(states.start, service.database))
     for projection in PROJECTIONS.values():
         for topic in projection.topics:
-            subscribe_batch(service, topic, following(projection, keep=settings.feed_rows))
+            subscribe_batch(service, topic, following(projection, states, keep=settings.feed_rows))
     streams = Gauge("portal_streams", "Live streams that are open.", registry=service.registry)
     streams.set_function(lambda: context.hub.streams)
     calls = ChargerCalls(service.database, service.publisher, service.clock)
@@ -80,14 +90,19 @@ def compose(service: Service, settings: PortalSettings) -> Context:
     )
 
 
-def following(projection: Projection, *, keep: int) -> HandleBatch:
-    """Applies messages to the live tables and tells the feed, in one transaction. `keep`: rows of the feed."""
+def following(projection: Projection, states: States, *, keep: int) -> HandleBatch:
+    """Applies messages to the live tables, tells the feed and keeps the states, in one transaction. `keep`: rows of the
+    feed.
+    """
 
     async def handle(session: AsyncSession, messages: Sequence[Envelope[Message]]) -> None:
         await projection.apply(session, messages, projection.live)
         answered = [message.data.attempt_id for message in messages if isinstance(message.data, AttemptMoved)]
         if answered:
             await fetch(session, _ANSWERED, answered)
-        await feed.append(session, feed.pointers(messages), keep=keep)
+            await fetch(session, _FORGET_KEYS)
+        changes = feed.pointers(messages)
+        await feed.append(session, changes, keep=keep)
+        await states.follow(session, messages, changes)
 
     return handle

@@ -1,5 +1,7 @@
 """Asking for a restart and taking it back: what goes to Kafka, and what is remembered until it is answered."""
 
+import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID, uuid4, uuid5
@@ -10,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import Database
 from chassis.http import Problem
 from chassis.publisher import PublishFailedError
 from chassis.trace import current_traceparent
@@ -26,6 +29,25 @@ _ATTEMPTS = UUID("6d0f2c1e-5a4b-5d43-9f6e-0c8f7a3b2e11")
 """Namespace of attempt ids, which derive from person, charger and Idempotency-Key."""
 LONGEST_WAIT = timedelta(days=7)
 
+_MAY_RESTART = """
+    with known as (
+        select c.group_id, m.name, (select a.attempt_id from attempts a where a.attempt_id = $1::uuid) as this,
+            (select a.attempt_id from attempts a where a.charger_id = c.charger_id and not a.ended
+                order by a.requested_at desc limit 1) as open
+        from chargers c join memberships m using (group_id) where c.charger_id = $2 and m.user_id = $3
+    ), claimed as (
+        insert into request_keys as key (attempt_id, fingerprint)
+        select $1::uuid, $4::bytea from known where $4::bytea is not null
+        on conflict (attempt_id) do update set fingerprint = key.fingerprint
+        returning fingerprint
+    )
+    select known.*, (select fingerprint = $4::bytea from claimed), set_config('synchronous_commit', 'off', true)
+    from known
+"""
+"""The first who comes with a key claims it for what they ask; the others, at the same moment too, see what that was.
+
+Nobody waits for the disk: were the claim lost with PostgreSQL's last half second, the key's attempt is still the same.
+"""
 _REMEMBER = text("""
     insert into accepted_requests (attempt_id, charger_id, request)
     select :attempt_id, :charger_id, cast(:request as jsonb)
@@ -61,6 +83,41 @@ class RestartRequest(BaseModel):
 def attempt_id_for(user_id: str, charger_id: str, key: str | None) -> UUID:
     """The attempt that a request is: the same for the same person, charger and key; a new one without a key."""
     return uuid4() if key is None else uuid5(_ATTEMPTS, f"{user_id}\n{charger_id}\n{key}")
+
+
+@dataclass(frozen=True, slots=True)
+class MayRestart:
+    """What must be known before a request is passed on: nothing here decides about it.
+
+    Attributes:
+        same: what is asked for is what its key was first used for.
+    """
+
+    group_id: str
+    requester: str
+    attempt_known: bool
+    open_attempt_id: UUID | None
+    same: bool
+
+
+async def may_restart(
+    database: Database, charger_id: str, user_id: str, asked: RestartRequest, attempt_id: UUID, *, keyed: bool
+) -> MayRestart | None:
+    """Whether the person is a member of the charger's group, and which attempts are known; None for no member.
+
+    A member's key is claimed for what they ask. `keyed`: the attempt's id derives from a key.
+    """
+    fingerprint = _fingerprint(asked) if keyed else None
+    rows = await database.fetch(_MAY_RESTART, attempt_id, charger_id, user_id, fingerprint)
+    if not rows:
+        return None
+    (row,) = rows
+    return MayRestart(row[0], row[1], row[2] is not None, row[3], row[4] is not False)
+
+
+def _fingerprint(asked: RestartRequest) -> bytes:
+    """The same for what means the same: what is left out is its default, also one that a later version adds."""
+    return hashlib.blake2b(asked.model_dump_json(exclude_defaults=True).encode(), digest_size=16).digest()
 
 
 async def publish_request(

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts.ocpp import ConnectorState
 from contracts.restart import (
     AttemptMoved,
     Confidence,
+    ConnectorCompared,
     Evidence,
     EvidenceKind,
     Expected,
@@ -23,10 +25,15 @@ from contracts.restart import (
 from contracts.words import Plan, Role
 from portal.models import Attempts, Chargers, GroupOfMine, Me
 from portal.present import attempt_line, details, line, story
+from portal.security import RefusalRow
+from portal.security_api import SecurityEvents, event
 from portal.views import AttemptRow, ChargerRow, ConnectorRow, Leader
 from portal.words import catalogue
 
 _WORDS = catalogue()
+_COMPARED = (
+    ConnectorCompared(evse_id=1, connector_id=1, before=ConnectorState.FAULTED, since=ConnectorState.AVAILABLE),
+)
 _AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 _CHARGER, _GROUP, _PERSON = "CP-0042", "harbour", "alex"
 _ATTEMPT = UUID("0b6f3c1e-8f0a-5d1b-9c55-1f0d3a7e2b10")
@@ -88,6 +95,7 @@ def _moves() -> tuple[AttemptMoved, ...]:
             steps=dict(list(steps.items())[:reached]),
             new_evidence=evidence,
             verdict=verdict if status is Status.RESTARTED else None,
+            connectors=_COMPARED if status is Status.RESTARTED else (),
             expected=_EXPECTED,
         )
         for version, (status, seconds, reached, evidence) in enumerate(told, 1)
@@ -113,7 +121,7 @@ _ROW = ChargerRow(
     serial="TACW2240123",
     boot_reason="RemoteReset",
     booted_at=_after(45),
-    updating=False,
+    updating_until=None,
     updating_since=None,
     connectors=(ConnectorRow(1, 1, "available", "Available", None, None, _after(48)),),
     transactions=(),
@@ -122,6 +130,9 @@ _ROW = ChargerRow(
     leaders=(Leader("Alex", Role.SUPER_ADMINISTRATOR),),
     expected=_EXPECTED,
 )
+
+
+_REFUSED = RefusalRow("wrong_password", "", "request", "192.0.2.7", 12, _after(-3600), _after(-20))
 
 
 def _json(shown: Any) -> Any:
@@ -186,6 +197,27 @@ def _examples() -> dict[str, dict[str, Any]]:
         "cancel_restart": {"parameters": attempt, "answer": _json(_told(1))},
         "get_events": {"parameters": {"after": 88412}, "answer": _STREAM},
         "get_restart_events": {"parameters": attempt, "answer": _STREAM},
+        "list_security_events": {
+            "parameters": _ONE,
+            "answer": _json(SecurityEvents(charger_id=_CHARGER, items=[event(_REFUSED, _WORDS)])),
+        },
+        "list_strangers": {
+            "answer": {
+                "items": [
+                    {
+                        "why": "wrong_certificate",
+                        "cause": "strange_authority",
+                        "address": "203.0.113.9",
+                        "claimed_name": "test-charger",
+                        "count": 3,
+                        "first_at": "2026-01-15T09:12:00Z",
+                        "last_at": "2026-01-15T09:29:40Z",
+                        "detail": "Certificate of an unknown authority, from 203.0.113.9; the certificate claims the "
+                        "name test-charger",
+                    }
+                ]
+            }
+        },
         "post_ocpp_call": {
             "parameters": _ONE,
             "body": {"action": "TriggerMessage", "payload": {"requestedMessage": "Heartbeat"}},
@@ -205,8 +237,10 @@ def _examples() -> dict[str, dict[str, Any]]:
                 "expires_at": "2026-01-15T10:30:00Z",
                 "user_id": _PERSON,
                 "name": "Alex",
+                "language": "es",
             },
         },
+        "choose_language": {"body": {"language": "es"}},
         "list_groups": {"answer": {"items": [{"group_id": _GROUP, "name": "Harbour"}], "next": None}},
         "define_group": {
             "parameters": _OF_GROUP,

@@ -33,6 +33,7 @@ _APPEND = f"""
     select max(cursor) as last, pg_notify('{CHANNEL}', '') from added
 """  # noqa: S608 a constant
 """Cursors are drawn when the lock is held: the rows come from a join with it, and are numbered after the sort."""
+_LOCK = "select pg_advisory_xact_lock(hashtext('portal.feed'))"
 _PRUNE = "delete from feed where cursor <= $1"
 _AFTER = text(
     "select cursor, kind, charger_id, group_id, user_id, attempt_id, version from feed "
@@ -100,7 +101,7 @@ def _pointers(said: Message) -> Iterable[Pointer]:
 
 
 async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int) -> None:
-    """Adds the changes at the end of the feed; the last statement of the transaction that makes them.
+    """Adds the changes at the end of the feed; one of the last statements of the transaction that makes them.
 
     The lock is held until the commit is visible, so cursors grow in the order in which changes can be seen, over all
     processes; a plain sequence does not, and a reader that resumes would skip rows. `keep` rows are kept, or a
@@ -121,6 +122,11 @@ async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int
     last, often = row["last"], max(1, keep // 100)
     if last // often != (last - len(changes)) // often:
         await fetch(session, _PRUNE, last - keep)
+
+
+async def lock(session: AsyncSession) -> None:
+    """Takes the lock of `append` without adding anything, until the transaction ends."""
+    await fetch(session, _LOCK)
 
 
 async def bounds(connection: AsyncConnection) -> tuple[int, int]:

@@ -32,6 +32,7 @@ class Call:
 
 CALLS = (
     Call("auth", "POST", "/api/v1/login", "sign_in"),
+    Call("auth", "PUT", "/api/v1/me/language", "choose_language"),
     Call("auth", "GET", "/api/v1/groups", "list_groups"),
     Call("auth", "PUT", "/api/v1/groups/{group_id}", "define_group"),
     Call("auth", "GET", "/api/v1/users", "list_users"),

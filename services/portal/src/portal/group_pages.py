@@ -90,7 +90,7 @@ async def _change(
 ) -> Response:
     """Passes the change on to the service that owns it, whose word on who may do so is the only one."""
     refuse_cross_site(request)
-    await _mine(portal, person, group_id)
+    await own_group(portal, person, group_id)
     headers = {"content-type": "application/json", "authorization": f"Bearer {token_of(request)}"}
     try:
         answer = await portal.forwarder.send(
@@ -100,17 +100,20 @@ async def _change(
         return await _group_page(portal, person, group_id, problem=problem.detail, status=problem.status)
     if answer.is_success:
         return RedirectResponse(f"/groups/{quote(group_id, safe='')}?saved=1", 303)
-    return await _group_page(portal, person, group_id, problem=_why(portal, answer.content), status=answer.status_code)
+    return await _group_page(
+        portal, person, group_id, problem=why_not(portal, answer.content), status=answer.status_code
+    )
 
 
-def _why(portal: Context, content: bytes) -> str:
+def why_not(portal: Context, content: bytes) -> str:
+    """What a service says of a change that it refused."""
     try:
         return str(orjson.loads(content)["detail"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return portal.words.text(say("sys.error"))
 
 
-async def _mine(portal: Context, person: Person, group_id: str) -> MembershipRow:
+async def own_group(portal: Context, person: Person, group_id: str) -> MembershipRow:
     """The person's place in the group. Raises Problem (404), the same for a group that does not exist."""
     async with views.reading(portal.database) as connection:
         groups = await views.memberships(connection, person.user_id)
@@ -129,7 +132,7 @@ async def _group_page(
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
-    group = await _mine(portal, person, group_id)
+    group = await own_group(portal, person, group_id)
     async with views.reading(portal.database) as connection:
         cursor = (await feed.bounds(connection))[1]
         members = await views.members(connection, group_id)

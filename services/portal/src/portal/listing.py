@@ -85,42 +85,9 @@ _MATCHING = """
         and (:model = '' or c.model = :model)
         and (:q = '' or strpos(lower(concat_ws(' ', c.label, c.charger_id, c.model, c.site, g.name)), lower(:q)) > 0)
 """
-_STATE = """
-    select m.*, case
-        when o.status is not null and o.status not in ('queued', 'awaiting_idle') then 'restarting'
-        when k.online is null then 'never_connected'
-        when not k.online then case when l.status = 'lost' then 'lost' else 'offline' end
-        when f.updating then 'updating_firmware'
-        when n.faulted then 'faulted'
-        when t.charger_id is not null then 'charging'
-        when n.charger_id is null then 'connected'
-        when n.available then 'available'
-        when n.occupied then 'occupied'
-        when n.reserved then 'reserved'
-        else 'unavailable' end as state
-    from matching m
-        left join connectivity k using (charger_id)
-        left join firmware_updates f using (charger_id)
-        left join lateral (select min(charger_id) as charger_id, bool_or(state = 'faulted') as faulted,
-                coalesce(bool_or(state = 'available') filter (where evse_id > 0 or connector_id > 0),
-                    bool_or(state = 'available')) as available,
-                coalesce(bool_or(state = 'occupied') filter (where evse_id > 0 or connector_id > 0),
-                    bool_or(state = 'occupied')) as occupied,
-                coalesce(bool_or(state = 'reserved') filter (where evse_id > 0 or connector_id > 0),
-                    bool_or(state = 'reserved')) as reserved
-            from connectors where charger_id = m.charger_id) n on true
-        left join lateral (select charger_id from transactions
-            where charger_id = m.charger_id and ended_at is null limit 1) t on true
-        left join lateral (select status from attempts
-            where charger_id = m.charger_id and not ended order by requested_at desc limit 1) o on true
-        left join lateral (select status from attempts
-            where charger_id = m.charger_id and ended and answered_by is null
-            order by requested_at desc limit 1) l on true
-"""
-"""A charger's state in one word, as present.py tells it of a single one.
-
-Each charger's rows are looked up by their index: joined as whole tables, a plan made before PostgreSQL has counted the
-rows of a great import takes seconds.
+_STATED = """
+    select m.*, coalesce(s.state, 'never_connected') as state
+    from matching m left join charger_states s using (charger_id)
 """
 
 _ATTENTION = f"state in ({', '.join(repr(state.value) for state in ATTENTION)})"
@@ -174,7 +141,7 @@ async def chargers(
         parameters |= dict(zip(("key", "label", "charger_id"), _parts(after, 3), strict=True))
     statement = f"""
         with matching as ({_MATCHING}),
-            stated as ({_STATE if by_state else "select * from matching"}),
+            stated as ({_STATED if by_state else "select * from matching"}),
             wanted as materialized (
                 select {_KEYS[wanted.sort]} as key, label, charger_id from stated
                 where {" and ".join(conditions) or "true"})

@@ -1,5 +1,6 @@
 """Finding what a person may see; the same for the API and for the pages."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.http import Problem
@@ -39,20 +40,29 @@ async def me(context: Context, person: Person) -> Me:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FoundChargers:
+    """A page of chargers, the person's groups, and the cursor of the feed that both were read at."""
+
+    page: Chargers
+    groups: list[MembershipRow]
+    cursor: int
+
+
 ALL_CHARGERS = ChargerFilter()
 ALL_RESTARTS = RestartFilter()
 
 
 async def chargers(
     context: Context, person: Person, wanted: ChargerFilter = ALL_CHARGERS, *, after: str = "", limit: int = 200
-) -> tuple[Chargers, int]:
-    """The chargers of the person's groups, and the cursor of the feed that they were read at.
+) -> FoundChargers:
+    """The chargers of the person's groups.
 
     Raises Problem (422) for an `after` that no page has said.
     """
     async with views.reading(context.database) as connection:
-        cursor = (await feed.bounds(connection))[1]
-        mine = {row.group_id: row.role for row in await views.memberships(connection, person.user_id)}
+        cursor, groups = await views.rights(connection, person.user_id)
+        mine = {row.group_id: row.role for row in groups}
         found, following, total = await listing.chargers(connection, list(mine), wanted, after=after, limit=limit)
         known = await views.chargers(connection, found) if found else {}
         rows = [known[each] for each in found if each in known]
@@ -60,7 +70,7 @@ async def chargers(
         stories = await views.attempts(connection, told) if told else {}
     # A charger may have gone to a group of others since it was found.
     lines = [line(row, mine[row.group_id], stories, context.words, v=cursor) for row in rows if row.group_id in mine]
-    return Chargers(items=lines, total=total, next=following), cursor
+    return FoundChargers(Chargers(items=lines, total=total, next=following), groups, cursor)
 
 
 async def restarts(

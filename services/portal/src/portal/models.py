@@ -193,7 +193,9 @@ class EvidenceItem(Shape):
 
 
 class VerdictView(Shape):
-    """The end of an attempt; `sentence` is for people. `version` is the move that said it."""
+    """The end of an attempt; `sentence` is for people: what `says` and `also` say together. `version` is the move that
+    said it.
+    """
 
     verdict: Outcome
     cause: Cause | None
@@ -205,11 +207,49 @@ class VerdictView(Shape):
     version: int
     sentence: str
     says: list[Says]
+    also: list[Says] = Field(default_factory=list)
     next: Literal["again", "idle", "evidence", "service"]
 
 
+class HarderReset(Shape):
+    """A softer Reset was ignored or rejected (`after`), and a harder one followed it, as the group allows."""
+
+    at: datetime
+    after: Literal["ignored", "rejected"]
+    type: Strength
+
+
+class ComparedConnector(Shape):
+    """A connector as it was when the Reset was sent, and as it last said it was `since`; null where it said nothing.
+
+    `name` is null for the charger as a whole.
+    """
+
+    evse_id: int
+    connector_id: int
+    name: str | None
+    before: str | None
+    since: str | None
+    error_before: str | None
+    error_since: str | None
+
+
+class Withdrawn(Shape):
+    """Someone asked to take it back when its Reset was on its way. `answer` is null until that is decided."""
+
+    asked_by: str
+    asked_at: datetime
+    answer: Literal["withdrawn", "too_late"] | None
+
+
 class Attempt(Shape):
-    """One try to restart one charger. `v` grows with each move; an answer with a smaller `v` is older."""
+    """One try to restart one charger. `v` grows with each move; an answer with a smaller `v` is older.
+
+    Attributes:
+        escalations: the harder Resets that followed the first.
+        interrupted: the transactions that it ended.
+        connectors: before the Reset and since, once one was sent.
+    """
 
     attempt_id: UUID
     charger_id: str
@@ -236,6 +276,10 @@ class Attempt(Shape):
     verdict: VerdictView | None
     earlier_verdicts: list[VerdictView]
     cancellable: bool
+    withdrawal: Withdrawn | None = None
+    escalations: list[HarderReset] = Field(default_factory=list)
+    interrupted: list[str] = Field(default_factory=list)
+    connectors: list[ComparedConnector] = Field(default_factory=list)
     expected: Usual | None = None
     already_restarting: bool = False
 

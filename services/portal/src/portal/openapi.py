@@ -23,7 +23,8 @@ Restart chargers and see whether they came back. An accepted request is an *atte
 
 - Sign in with `POST /api/v1/login` and send the token as `Authorization: Bearer …`.
 - Errors are problem details (RFC 9457); `errors` names each field that is wrong.
-- Asking for a restart takes an `Idempotency-Key`: the same key is the same attempt, however often it is sent.
+- Asking for a restart takes an `Idempotency-Key`: the same key is the same attempt, however often it is sent. With
+  another body than at first it is a mistake, answered 422.
 - Lists come in pages: `next` of one page is `after` of the following one.
 - Who asks too much is answered 429 with `Retry-After`, in seconds.
 - `GET` answers have an `ETag`; with `If-None-Match` an answer that still holds is 304.

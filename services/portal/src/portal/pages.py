@@ -1,7 +1,7 @@
 """The pages about chargers: the list, a charger, the restart form for browsers without a script, and /embed."""
 
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -10,17 +10,15 @@ from fastapi.responses import RedirectResponse
 from chassis.http import Problem
 from chassis.tokens import Person
 from contracts.restart import Strength, When
-from portal import acting, asking, lookups, views
+from portal import acting, lookups, security_api, views
 from portal.api import NO_NUL, After, ChargerIdInPath
 from portal.asking import RestartRequest
 from portal.context import Portal
 from portal.listing import ChargerFilter, ChargerSort, RestartFilter
 from portal.models import Charger, ChargerState
-from portal.people import refuse_cross_site
 from portal.rendering import page
-from portal.sessions import own_path, page_person
-from portal.words import LANGUAGES, say
-from portal.words.choosing import COOKIE as LANGUAGE_COOKIE
+from portal.sessions import page_person
+from portal.words import say
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +27,6 @@ Chosen = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 """A filter of a form, which sends an empty text where nothing is chosen."""
 PAGE_ROWS = 50
 LAST_RESTARTS = 10
-_YEAR_S = 365 * 24 * 3600
 
 
 @router.get("/chargers")
@@ -53,19 +50,18 @@ async def show_chargers(
         attention=True if attention else None,
         sort=ChargerSort(sort) if sort in set(ChargerSort) else ChargerSort.ATTENTION,
     )
-    found, cursor = await lookups.chargers(portal, person, wanted, after=after, limit=PAGE_ROWS)
+    found = await lookups.chargers(portal, person, wanted, after=after, limit=PAGE_ROWS)
     async with views.reading(portal.database) as connection:
-        groups = await views.memberships(connection, person.user_id)
-        models = await views.models(connection, [each.group_id for each in groups])
+        models = await views.models(connection, [each.group_id for each in found.groups])
     asked = {"q": q, "group": group, "state": state, "model": model, "attention": attention}
     asked = {name: value for name, value in asked.items() if value}
     ordered = asked | ({"sort": wanted.sort.value} if wanted.sort is not ChargerSort.ATTENTION else {})
     return page(
         "chargers.html",
         person=person,
-        cursor=cursor,
-        found=found,
-        groups=groups,
+        cursor=found.cursor,
+        found=found.page,
+        groups=found.groups,
         models=models,
         states=list(ChargerState),
         sorts=list(ChargerSort),
@@ -73,7 +69,7 @@ async def show_chargers(
         filtered=bool(asked),
         moves=bool(wanted.states) or wanted.attention is not None or wanted.sort is ChargerSort.ATTENTION,
         first=_address("/chargers", ordered) if after else None,
-        following=_address("/chargers", ordered | {"after": found.next}) if found.next else None,
+        following=_address("/chargers", ordered | {"after": found.page.next}) if found.page.next else None,
     )
 
 
@@ -81,7 +77,8 @@ async def show_chargers(
 async def show_charger(charger_id: ChargerIdInPath, portal: Portal, person: PagePerson) -> Response:
     charger = await lookups.charger(portal, person, charger_id)
     history = await lookups.restarts(portal, person, RestartFilter(charger_id=charger_id), limit=LAST_RESTARTS)
-    return page("charger.html", person=person, cursor=charger.v, charger=charger, history=history)
+    security = await security_api.of_charger(portal, person, charger_id)
+    return page("charger.html", person=person, cursor=charger.v, charger=charger, history=history, security=security)
 
 
 @router.get("/chargers/{charger_id}/restart")
@@ -102,35 +99,26 @@ async def post_restart_form(
     seen: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     asked = RestartRequest(when=when, type=kind, interrupt_charging=when is When.NOW and bool(seen))
-    attempt_id = asking.attempt_id_for(person.user_id, charger_id, key or str(uuid4()))
+    key = key or str(uuid4())
     try:
-        attempt = await acting.request_restart(portal, charger_id, person.user_id, asked, attempt_id)
+        attempt = await acting.request_restart(portal, charger_id, person.user_id, asked, key)
     except Problem as problem:
-        if problem.status != 503:  # noqa: PLR2004 only this one is worth the same form again
+        if problem.status not in {422, 503}:  # these are worth a form again
             raise
         charger = await lookups.charger(portal, person, charger_id)
+        if problem.status == 422:  # noqa: PLR2004 the form's key was used for another choice
+            return _form(person, charger, str(uuid4()), problem.detail, status=422)
         return _form(person, charger, key, portal.words.text(say("modal.unsure")), status=503)
     return RedirectResponse(f"/restarts/{attempt.attempt_id}", 303)
 
 
 @router.get("/embed")
 async def show_embed(portal: Portal, person: PagePerson, request: Request, charger: Chosen = "") -> Response:
-    found, cursor = await lookups.chargers(portal, person, limit=PAGE_ROWS)
-    known = [each.charger_id for each in found.items]
+    found = await lookups.chargers(portal, person, limit=PAGE_ROWS)
+    known = [each.charger_id for each in found.page.items]
     sample = charger if charger in known else (known[0] if known else None)
     base = str(request.base_url).rstrip("/")
-    return page("embed.html", person=person, cursor=cursor, chargers=found.items, sample=sample, base=base)
-
-
-@router.post("/language")
-async def choose_language(request: Request, portal: Portal, language: Annotated[str, Form(max_length=20)]) -> Response:
-    refuse_cross_site(request)
-    came_from = urlsplit(request.headers.get("referer", ""))
-    response = RedirectResponse(own_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")), 303)
-    if language in LANGUAGES:
-        secure = portal.settings.secure_cookie
-        response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_S, path="/", samesite="lax", secure=secure)
-    return response
+    return page("embed.html", person=person, cursor=found.cursor, chargers=found.page.items, sample=sample, base=base)
 
 
 def _address(path: str, query: dict[str, str]) -> str:

@@ -1,6 +1,6 @@
 """A charger as one person sees it: its state in one word, and what stands in the way of a restart. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,15 +23,18 @@ from portal.models import (
     VerdictView,
     Way,
 )
-from portal.story import explain, last_word, tell, usual
+from portal.story import explain, tell, usual
+from portal.verdicts import last_word
 from portal.views import AttemptRow, ChargerRow, ConnectorRow, TransactionRow
-from portal.words import Catalogue
+from portal.words import Catalogue, connector_name
 
 _LIFTERS = {
     "super_administrator": frozenset({Role.SUPER_ADMINISTRATOR}),
     "group_administrators": frozenset({Role.SUPER_ADMINISTRATOR, Role.ADMINISTRATOR}),
 }
 """Who, by the refusal's word, could lift it."""
+_WAITS: Mapping[RefusalReason, Way] = {RefusalReason.OFFLINE: "online", RefusalReason.CHARGING: "idle"}
+"""What can be waited for, where nothing else stands in the way."""
 _WAITING = frozenset({Status.QUEUED, Status.AWAITING_IDLE})
 
 Stories = Mapping[UUID, AttemptRow]
@@ -111,8 +114,10 @@ def _restart(row: ChargerRow, role: Role, under_way: AttemptMoved | None, words:
         abilities=row.abilities,
         online=bool(row.online),
         offline_since=row.since.isoformat() if row.since and not row.online else "",
-        transactions=tuple(_connector_name(each) or each.transaction_id for each in row.transactions),
-        updating_firmware=row.updating,
+        transactions=tuple(
+            connector_name(each.evse_id, each.connector_id) or each.transaction_id for each in row.transactions
+        ),
+        updating_firmware=row.updating_until is not None,
         open_attempt=str(row.open_attempt_id) if row.open_attempt_id else None,
     )
     blocks = blocked_by(situation)
@@ -127,7 +132,7 @@ def _restart(row: ChargerRow, role: Role, under_way: AttemptMoved | None, words:
         ways.append("online")
     return Restart(
         available=not blocks,
-        blocked_by=[_block(block, row, under_way, words) for block in blocks],
+        blocked_by=[_block(block, row, under_way, words, ways) for block in blocks],
         possible=ways,
         interrupts=[_transaction(each) for each in row.transactions],
         attempt_id=row.open_attempt_id,
@@ -135,19 +140,22 @@ def _restart(row: ChargerRow, role: Role, under_way: AttemptMoved | None, words:
     )
 
 
-def _block(refusal: Refusal, row: ChargerRow, under_way: AttemptMoved | None, words: Catalogue) -> Block:
+def _block(
+    refusal: Refusal, row: ChargerRow, under_way: AttemptMoved | None, words: Catalogue, ways: Sequence[Way]
+) -> Block:
     facts: dict[str, Any] = {}
     match refusal.reason:
         case RefusalReason.CHARGING:
             facts["since"] = min((each.started_at for each in row.transactions if each.started_at), default=None)
         case RefusalReason.UPDATING_FIRMWARE:
-            facts["since"] = row.updating_since
+            facts |= {"since": row.updating_since, "until": row.updating_until}
         case RefusalReason.ALREADY_RESTARTING if under_way is not None:
             facts["requested_at"] = under_way.requested_at
         case _:
             pass
     names = [leader.name for leader in row.leaders if leader.role in _LIFTERS.get(refusal.lifted_by, ())]
-    return explain(refusal, words, group=row.group_name, model=row.model, names=names, **facts)
+    waits = _WAITS.get(refusal.reason) in ways
+    return explain(refusal, words, group=row.group_name, model=row.model, names=names, may_wait=waits, **facts)
 
 
 def _state(
@@ -160,8 +168,8 @@ def _state(
     if not row.online:
         lost = last is not None and last.verdict is Outcome.LOST
         return ChargerState.LOST if lost else ChargerState.OFFLINE, row.since
-    if row.updating:
-        return ChargerState.UPDATING_FIRMWARE, row.updating_since
+    if row.updating_until is not None:
+        return ChargerState.UPDATING_FIRMWARE, None  # since when is not known, only when it was last heard of
     faulted = [each for each in row.connectors if each.state == ConnectorState.FAULTED]
     if faulted:
         return ChargerState.FAULTED, faulted[0].said_at
@@ -189,7 +197,7 @@ def _connector(row: ConnectorRow) -> Connector:
     return Connector(
         evse_id=row.evse_id,
         connector_id=row.connector_id,
-        name=_connector_name(row),
+        name=connector_name(row.evse_id, row.connector_id),
         state=row.state,
         raw_status=row.raw_status,
         error_code=None if row.error_code == "NoError" else row.error_code,
@@ -198,24 +206,13 @@ def _connector(row: ConnectorRow) -> Connector:
     )
 
 
-def _connector_name(row: ConnectorRow | TransactionRow) -> str | None:
-    """`2` for the first or only connector of EVSE 2, which on 1.6 is connector 2; `2.3` for its third; None for the
-    charger as a whole.
-    """
-    if not row.evse_id:
-        return str(row.connector_id) if row.connector_id else None
-    if row.connector_id in {None, 1}:
-        return str(row.evse_id)
-    return f"{row.evse_id}.{row.connector_id}"
-
-
 def _transaction(row: TransactionRow) -> Interrupted:
     energy = None
     if row.meter_wh is not None and row.start_wh is not None:
         energy = round(max(0.0, row.meter_wh - row.start_wh) / 1000, 2)
     return Interrupted(
         transaction_id=row.transaction_id,
-        connector=_connector_name(row),
+        connector=connector_name(row.evse_id, row.connector_id),
         since=row.started_at,
         energy_kwh=energy,
     )

@@ -1,6 +1,7 @@
 """What the portal shows, as pure functions from messages to rows, and the projections made of them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,7 @@ from contracts.ocpp import (
     ChargerBooted,
     ChargerConnected,
     ChargerDisconnected,
+    ConnectorState,
     ConnectorStatusReported,
     FirmwareStatusReported,
     TransactionEnded,
@@ -22,7 +24,10 @@ from contracts.ocpp import (
 )
 from contracts.restart import TERMINAL, AttemptMoved, DurationsLearned
 from portal import tables
-from portal.rows import Change, Delete, Guard, Put, write
+from portal.rows import Change, Delete, EndRunning, Guard, Put, write
+from portal.security import count_refusals, count_strangers
+from portal.settings import PortalSettings
+from portal.states import put_right
 
 Project = Callable[[Envelope[Message]], Iterator[Change]]
 
@@ -112,6 +117,8 @@ def project_observations(message: Envelope[Message]) -> Iterator[Change]:
                 "said_at": said_at,
             }
             yield Put("connectors", key, values, Guard.EPOCH_AND_SAID_AT)
+            if said.state is ConnectorState.AVAILABLE:
+                yield EndRunning(key, free_at=said_at)
         case TransactionStarted() as said:
             values = {
                 "evse_id": said.evse_id,
@@ -163,6 +170,10 @@ def project_durations(message: Envelope[Message]) -> Iterator[Change]:
         yield Put("durations", {"model": said.model, "firmware": said.firmware or ""}, values, Guard.VERSION)
 
 
+async def _settle(session: AsyncSession) -> None:
+    await put_right(session, timedelta(seconds=PortalSettings().firmware_silence_s))
+
+
 def _transaction(said: TransactionStarted | TransactionUpdated | TransactionEnded) -> dict[str, str]:
     return {"charger_id": said.charger_id, "transaction_id": said.transaction_id}
 
@@ -179,24 +190,37 @@ def _applying(project: Project) -> Apply:
     return apply
 
 
+def _one_after_the_other(*applied: Apply) -> Apply:
+    async def apply(session: AsyncSession, messages: Sequence[Envelope[Message]], to: Tables) -> None:
+        for each in applied:
+            await each(session, messages, to)
+
+    return apply
+
+
 _ALL = (
     Projection("groups", (topics.AUTH_GROUPS,), (tables.groups,), _applying(project_groups)),
     Projection("memberships", (topics.AUTH_MEMBERSHIPS,), (tables.memberships,), _applying(project_memberships)),
     Projection("plans", (topics.BILLING_PLANS,), (tables.plans,), _applying(project_plans)),
     Projection("chargers", (topics.FLEET_CHARGERS,), (tables.chargers,), _applying(project_chargers)),
-    Projection("connectivity", (topics.OCPP_CONNECTIVITY,), (tables.connectivity,), _applying(project_connectivity)),
+    Projection(
+        "connectivity", (topics.OCPP_CONNECTIVITY,), (tables.connectivity,), _applying(project_connectivity), _settle
+    ),
     Projection(
         "observations",
         (topics.OCPP_OBSERVATIONS,),
-        (tables.connectors, tables.transactions, tables.boots, tables.firmware_updates),
-        _applying(project_observations),
+        (tables.connectors, tables.transactions, tables.boots, tables.firmware_updates, tables.refusals),
+        _one_after_the_other(_applying(project_observations), count_refusals),
+        _settle,
     ),
     Projection(
         "attempts",
         (topics.RESTART_ATTEMPTS,),
         (tables.attempts, tables.attempt_moves),
         _applying(project_attempts),
+        _settle,
     ),
+    Projection("strangers", (topics.OCPP_STRANGERS,), (tables.strangers,), count_strangers),
     Projection("durations", (topics.RESTART_DURATIONS,), (tables.durations,), _applying(project_durations)),
 )
 PROJECTIONS = {projection.name: projection for projection in _ALL}

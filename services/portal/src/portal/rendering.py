@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from chassis.tokens import Person
 from contracts.restart import Confidence, Outcome
 from portal.assets import BUILD, TEMPLATES
 from portal.models import Charger, ChargerState, Says, VerdictView
-from portal.words import LANGUAGES, Saying, catalogue, say, span
+from portal.words import LANGUAGES, Catalogue, Saying, catalogue, say, span
 from portal.words.choosing import spoken
 
 MODULES = (
@@ -62,7 +63,7 @@ def glyph(verdict: VerdictView) -> str:
 
 def elapsed(milliseconds: int) -> str:
     """A time since the request: `+12 ms` below a second, else as a duration."""
-    return f"+{milliseconds} ms" if milliseconds < 1000 else f"+{span(milliseconds / 1000)}"  # noqa: PLR2004 a second
+    return f"+{milliseconds} ms" if milliseconds < 1000 else f"+{spoken().number(span(milliseconds / 1000))}"  # noqa: PLR2004 a second
 
 
 def iso(moment: datetime) -> str:
@@ -96,12 +97,19 @@ def _path(value: str) -> str:
     return quote(value, safe="")
 
 
+@cache
+def _plain(words: Catalogue, code: str) -> Markup:
+    """A sentence without facts, which a list says in each of its rows."""
+    return words.html(say(code))
+
+
 def _environment() -> Environment:
     def says(saying: Says) -> Markup:
         return spoken().html(Saying(saying.code, saying.params))
 
     def t(code: str, /, **params: object) -> Markup:
-        return spoken().html(say(code, **params))
+        words = spoken()
+        return words.html(say(code, **params)) if params else _plain(words, code)
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True

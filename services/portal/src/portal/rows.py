@@ -2,12 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete as SqlDelete, Table, and_, bindparam, delete, or_
+from sqlalchemy import (
+    ColumnElement,
+    Delete as SqlDelete,
+    Table,
+    Update as SqlUpdate,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,7 +67,16 @@ class Delete:
     key: Mapping[str, Any]
 
 
-Change = Put | Delete
+@dataclass(frozen=True, slots=True)
+class EndRunning:
+    """End what runs on a connector: it is free, and some firmware never says that a transaction has ended."""
+
+    key: Mapping[str, Any]
+    free_at: datetime
+    table: str = "transactions"
+
+
+Change = Put | Delete | EndRunning
 
 
 async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables) -> None:
@@ -64,20 +84,25 @@ async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables
     ordered = sorted(changes, key=lambda change: change.table)
     for _, run in groupby(ordered, key=_shape):
         alike = list(run)
-        rows = [{**change.key, **getattr(change, "values", {})} for change in alike]
         first = alike[0]
         table = tables[first.table]
         if isinstance(first, Put):
+            rows = [{**change.key, **getattr(change, "values", {})} for change in alike]
             await session.execute(_put(table, first.guard, tuple(first.key), tuple(first.values)), rows)
         else:
-            parameters = [{f"key_{name}": value for name, value in row.items()} for row in rows]
-            await (await session.connection()).execute(_delete(table, tuple(first.key)), parameters)
+            statement = _delete(table, tuple(first.key)) if isinstance(first, Delete) else _end_running(table)
+            await (await session.connection()).execute(statement, [_parameters(change) for change in alike])
 
 
 def _shape(change: Change) -> tuple[object, ...]:
     if isinstance(change, Put):
         return change.table, change.guard, tuple(change.values)
-    return change.table, Delete
+    return change.table, type(change)
+
+
+def _parameters(change: Change) -> dict[str, Any]:
+    named = {f"key_{name}": value for name, value in change.key.items()}
+    return named | ({"free_at": change.free_at} if isinstance(change, EndRunning) else {})
 
 
 @lru_cache(maxsize=256)
@@ -95,3 +120,19 @@ def _put(table: Table, guard: Guard, key: tuple[str, ...], values: tuple[str, ..
 @lru_cache(maxsize=256)
 def _delete(table: Table, key: tuple[str, ...]) -> SqlDelete:
     return delete(table).where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
+
+
+@lru_cache
+def _end_running(table: Table) -> SqlUpdate:
+    row = table.c
+    return (
+        update(table)
+        .where(
+            row.charger_id == bindparam("key_charger_id"),
+            row.ended_at.is_(None),
+            row.said_at <= bindparam("free_at"),
+            row.evse_id == bindparam("key_evse_id"),
+            or_(row.connector_id.is_(None), row.connector_id == bindparam("key_connector_id")),
+        )
+        .values(ended_at=bindparam("free_at"))
+    )

@@ -1,8 +1,11 @@
-"""Signing in and out on the page: auth checks the password, a cookie that no script can read keeps the token."""
+"""Signing in and out on the page, and its language: auth checks the password, a cookie that no script reads keeps the
+token.
+"""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 from fastapi import APIRouter, Form, Request, Response
@@ -14,9 +17,12 @@ from chassis.tokens import InvalidToken, Person
 from portal.context import Context, Portal
 from portal.people import COOKIE, refuse_cross_site, who_is
 from portal.rendering import page
-from portal.words import say
+from portal.words import LANGUAGES, say
+from portal.words.choosing import COOKIE as LANGUAGE_COOKIE
 
 router = APIRouter(include_in_schema=False)
+
+_YEAR_S = 365 * 24 * 3600
 
 
 class SignIn(Exception):  # noqa: N818 not an error: an answer
@@ -26,6 +32,7 @@ class SignIn(Exception):  # noqa: N818 not an error: an answer
 class _LoggedIn(BaseModel):
     access_token: str
     expires_at: AwareDatetime
+    language: str | None = None
 
 
 async def page_person(request: Request) -> Person:
@@ -99,6 +106,7 @@ async def login(
         return _again(portal, "sys.login_down", 503, username, next)
     response = RedirectResponse(own_path(next), 303)
     _keep(response, portal, given.access_token, given.expires_at)
+    _speak(response, portal, given.language)
     return response
 
 
@@ -108,6 +116,28 @@ async def logout(request: Request) -> Response:
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+@router.post("/language")
+async def choose_language(request: Request, portal: Portal, language: Annotated[str, Form(max_length=20)]) -> Response:
+    """The browser keeps it, and the account of who is signed in, so that it follows them to another browser."""
+    refuse_cross_site(request)
+    came_from = urlsplit(request.headers.get("referer", ""))
+    response = RedirectResponse(own_path(came_from.path + (f"?{came_from.query}" if came_from.query else "")), 303)
+    _speak(response, portal, language)
+    if language in LANGUAGES and (token := request.cookies.get(COOKIE)) is not None:
+        headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+        content = orjson.dumps({"language": language})
+        # Without auth this browser speaks it all the same.
+        with suppress(Problem):
+            await portal.forwarder.send("auth", "PUT", "/api/v1/me/language", content=content, headers=headers)
+    return response
+
+
+def _speak(response: Response, portal: Context, language: str | None) -> None:
+    if language in LANGUAGES:
+        secure = portal.settings.secure_cookie
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_S, path="/", samesite="lax", secure=secure)
 
 
 def _keep(response: Response, portal: Context, token: str, expires_at: datetime) -> None:

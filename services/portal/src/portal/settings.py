@@ -6,6 +6,7 @@ from pydantic import AnyHttpUrl, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.settings import ServiceSettings
+from contracts.availability import FIRMWARE_SILENCE_S
 
 
 class PortalSettings(ServiceSettings):
@@ -29,6 +30,12 @@ class PortalSettings(ServiceSettings):
     restarts_per_minute: int = Field(default=300, gt=0, description="Restarts one person may ask for in any minute.")
     group_restarts_per_minute: int = Field(
         default=600, gt=0, description="Restarts that may be asked for in one group in any minute."
+    )
+    firmware_silence_s: float = Field(
+        default=FIRMWARE_SILENCE_S, gt=0, description="As RESTART_ORCHESTRATOR_FIRMWARE_SILENCE_S."
+    )
+    take_back_s: float = Field(
+        default=2.0, ge=0, description="How long a cancellation waits to be told whether it came in time, in seconds."
     )
     feed_rows: int = Field(default=100_000, gt=0, description="How many changes a lost stream can catch up on.")
 

@@ -1,4 +1,4 @@
-"""An attempt's story, from its moves: timeline, evidence and verdict, in codes and in words. Pure."""
+"""An attempt's story, from its moves: timeline and evidence, in codes and in words. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -6,26 +6,38 @@ from datetime import datetime
 from contracts.restart import (
     TERMINAL,
     AttemptMoved,
-    Cause,
-    Confidence,
+    Escalated,
     Evidence,
+    EvidenceKind,
     Expected,
-    Health,
-    MissingLink,
-    Outcome,
     Refusal,
     RefusalReason,
     RequestRestart,
     Status,
     Step,
-    Verdict,
+    Withdrawal,
 )
-from portal.models import Attempt, Block, EvidenceItem, Mark, Member, Says, TimelineStep, Usual, VerdictView
-from portal.words import Catalogue, Saying, say
+from portal import verdicts
+from portal.models import (
+    Attempt,
+    Block,
+    ComparedConnector,
+    EvidenceItem,
+    HarderReset,
+    Mark,
+    Member,
+    Says,
+    TimelineStep,
+    Usual,
+    Withdrawn,
+)
+from portal.words import Catalogue, connector_name, say
 
 _OF_ANOTHER = frozenset({RefusalReason.ROLE, RefusalReason.NOT_A_MEMBER, RefusalReason.ALREADY_RESTARTING})
 """Refusals that read otherwise in a record, which is not only read by who asked."""
 _NOTHING_SENT = frozenset({Status.REFUSED, Status.EXPIRED, Status.CANCELLED})
+_CLAIMED = frozenset({Step.SENT, Step.ACCEPTED, Step.NO_ANSWER})
+"""Steps that a Reset only comes to when it was claimed for sending."""
 
 
 def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = None, group: str = "") -> Attempt:
@@ -38,8 +50,8 @@ def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = 
         group: the name of the charger's group.
     """
     last = moves[-1]
-    verdicts = [_verdict(moves[: place + 1], words) for place, move in enumerate(moves) if _is_news(moves, place)]
-    current = verdicts.pop() if last.verdict is not None else None
+    told = [verdicts.view(moves[: place + 1], words) for place in range(len(moves)) if verdicts.is_news(moves, place)]
+    current = told.pop() if last.verdict is not None else None
     ended = last.status in TERMINAL
     return Attempt(
         attempt_id=last.attempt_id,
@@ -67,18 +79,18 @@ def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = 
         existing_attempt_id=last.existing_attempt_id,
         evidence=[_evidence(item, words) for move in moves for item in move.new_evidence],
         verdict=current,
-        earlier_verdicts=verdicts,
-        cancellable=not ended and Step.SENT not in last.steps,
+        earlier_verdicts=told,
+        cancellable=not ended and not last.steps.keys() & _CLAIMED and last.withdrawal is None,
+        withdrawal=_withdrawal(last),
+        escalations=[HarderReset(at=each.at, after=each.after, type=each.strength) for each in last.escalations],
+        interrupted=list(last.interrupted),
+        connectors=[
+            ComparedConnector(name=connector_name(each.evse_id, each.connector_id), **each.model_dump())
+            for each in last.connectors
+            if Step.SENT in last.steps
+        ],
         expected=usual(next((move.expected for move in reversed(moves) if move.expected is not None), None)),
     )
-
-
-def last_word(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView | None:
-    """The verdict after the last of the moves, as `tell` has it; None while there is none."""
-    if moves[-1].verdict is None:
-        return None
-    said = max(place for place in range(len(moves)) if _is_news(moves, place))
-    return _verdict(moves[: said + 1], words)
 
 
 def tell_accepted(request: RequestRestart, group_id: str | None, *, name: str | None = None) -> Attempt:
@@ -127,12 +139,13 @@ def explain(
     model: str = "",
     names: Sequence[str] = (),
     recorded: bool = False,
+    may_wait: bool = False,
     **facts: object,
 ) -> Block:
     """What stands in the way, with the facts that its sentence needs and the sentence.
 
     `names` are those who could lift it. `recorded`: it is told of a request of the past, to whoever reads it, who need
-    not be who asked.
+    not be who asked. `may_wait`: the person may ask for a restart when it no longer stands in the way.
     """
     facts["names"] = ", ".join(names)
     params = {"group": group, "model": model} | refusal.params | {k: v for k, v in facts.items() if v is not None}
@@ -141,13 +154,15 @@ def explain(
         code = "block.no_plan"
     if recorded and refusal.reason in _OF_ANOTHER:
         code += ".recorded"
+    if may_wait:
+        code += ".wait"
     saying = say(code, **params)
     return Block(
         reason=refusal.reason,
         params=saying.params,
         detail=words.text(saying),
         lifted_by=refusal.lifted_by,
-        says=_says(saying),
+        says=verdicts.says(saying),
         can_lift=list(names),
     )
 
@@ -159,7 +174,22 @@ def _timeline(moves: Sequence[AttemptMoved]) -> Iterable[TimelineStep]:
     last = moves[-1]
     steps = {Step.REQUESTED: last.requested_at} | {Step(step): at for step, at in last.steps.items()}
     waits = [move for move in moves if move.status in {Status.QUEUED, Status.AWAITING_IDLE}]
-    return _steps(steps, last.requested_at, ended=last.status if last.status in TERMINAL else None, waits=waits)
+    lines = list(_steps(steps, last.requested_at, ended=last.status if last.status in TERMINAL else None, waits=waits))
+    if verdicts.is_of_evse(moves) and Step.BACK in steps:
+        lines = [_back_in_use(line) for line in lines if line.step != Step.GONE]
+    for note in _notes(last):
+        before = [place for place, line in enumerate(lines, 1) if line.at and note.at and line.at <= note.at]
+        lines.insert(max(before, default=0), note)
+    return lines
+
+
+def _notes(move: AttemptMoved) -> Iterable[TimelineStep]:
+    for escalated in move.escalations:
+        yield _harder(escalated, move.requested_at)
+    asked = move.withdrawal
+    if asked is not None and asked.answer != "withdrawn":
+        # The verdict tells of one that came in time.
+        yield _taken_back(asked, move.requested_at)
 
 
 def _steps(
@@ -226,8 +256,32 @@ def _wait(step: str, move: AttemptMoved, requested_at: datetime, *, over: bool) 
         mark=Mark.DONE if over else Mark.CURRENT,
         at=move.moved_at,
         elapsed_ms=_ms(requested_at, move.moved_at),
-        says=_says(saying),
+        says=verdicts.says(saying),
     )
+
+
+def _back_in_use(line: TimelineStep) -> TimelineStep:
+    """An EVSE that is restarted by itself neither goes away nor boots."""
+    says = verdicts.says(say("step.back.evse"))
+    return line.model_copy(update={"says": says}) if line.step == Step.BACK else line
+
+
+def _harder(escalated: Escalated, requested_at: datetime) -> TimelineStep:
+    saying, at = say("step.escalated", after=escalated.after), escalated.at
+    elapsed = _ms(requested_at, at)
+    return TimelineStep(step="escalated", mark=Mark.NOTE, at=at, elapsed_ms=elapsed, says=verdicts.says(saying))
+
+
+def _taken_back(asked: Withdrawal, requested_at: datetime) -> TimelineStep:
+    step = "withdrawal" if asked.answer is None else "not_withdrawn"
+    saying = say(f"step.{step}", who=asked.asked_by)
+    at = asked.asked_at
+    return TimelineStep(step=step, mark=Mark.NOTE, at=at, elapsed_ms=_ms(requested_at, at), says=verdicts.says(saying))
+
+
+def _withdrawal(move: AttemptMoved) -> Withdrawn | None:
+    asked = move.withdrawal
+    return None if asked is None else Withdrawn(asked_by=asked.asked_by, asked_at=asked.asked_at, answer=asked.answer)
 
 
 def _last_step(move: AttemptMoved) -> str:
@@ -239,9 +293,19 @@ def _last_step(move: AttemptMoved) -> str:
 # --- evidence ---------------------------------------------------------------------------------------------------------
 
 
+def _named(connector: str | None) -> dict[str, str | None]:
+    """The connector by the name that people know: it is said as `evse/connector`."""
+    evse_id, _, connector_id = (connector or "").partition("/")
+    if not (evse_id.isdecimal() and connector_id.isdecimal()):
+        return {}
+    return {"connector": connector_name(int(evse_id), int(connector_id))}
+
+
 def _evidence(item: Evidence, words: Catalogue) -> EvidenceItem:
-    heard = ".heard" if "heard_at" in item.params else ""
-    saying = say(f"e.{item.kind.value}{heard}", **item.params)
+    facts: dict[str, str | None] = {**item.params, **_named(item.params.get("connector"))}
+    whole = item.kind is EvidenceKind.CONNECTOR_STATUS and facts.get("connector", "") is None
+    variant = ".heard" if "heard_at" in item.params else ".whole" if whole else ""
+    saying = say(f"e.{item.kind.value}{variant}", **facts)
     return EvidenceItem(
         kind=item.kind,
         event_id=item.event_id,
@@ -250,111 +314,9 @@ def _evidence(item: Evidence, words: Catalogue) -> EvidenceItem:
         position=item.position,
         params=item.params,
         detail=words.text(saying),
-        says=_says(saying),
+        says=verdicts.says(saying),
     )
-
-
-# --- verdict ----------------------------------------------------------------------------------------------------------
-
-
-def _is_news(moves: Sequence[AttemptMoved], place: int) -> bool:
-    """Whether this move says a verdict for the first time; later moves of a lost attempt repeat it."""
-    verdict = moves[place].verdict
-    return verdict is not None and (place == 0 or verdict != moves[place - 1].verdict)
-
-
-def _verdict(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView:
-    move = moves[-1]
-    verdict = move.verdict
-    if verdict is None:
-        raise ValueError(f"move {move.version} of attempt {move.attempt_id} has no verdict")
-    sayings = list(_sentences(verdict, moves))
-    return VerdictView(
-        verdict=verdict.outcome,
-        cause=verdict.cause,
-        confidence=verdict.confidence,
-        health=verdict.health,
-        missing=list(verdict.missing),
-        params=verdict.params,
-        at=move.moved_at,
-        version=move.version,
-        sentence=" ".join(words.text(saying) for saying in sayings),
-        says=[_says(saying) for saying in sayings],
-        next=_next(verdict, move),
-    )
-
-
-def _sentences(verdict: Verdict, moves: Sequence[AttemptMoved]) -> Iterable[Saying]:
-    move = moves[-1]
-    steps = {Step(step): at for step, at in move.steps.items()}
-    facts: dict[str, object] = {"away": verdict.params.get("away_s") or _away(steps), **verdict.params}
-    if move.revises is not None:
-        earlier = next((old for old in moves if old.version == move.revises and old.verdict is not None), None)
-        before = (
-            {"before": earlier.moved_at, "old": earlier.verdict.outcome.value} if earlier and earlier.verdict else {}
-        )
-        yield say("v.revised", at=steps.get(Step.BACK) or steps.get(Step.RECONNECTED), away=facts.get("away"), **before)
-    match verdict.outcome:
-        case Outcome.RESTARTED:
-            yield _restarted(verdict, facts)
-            if verdict.health is not None and (verdict.health is not Health.OK):
-                yield say(f"v.health.{verdict.health.value}", **verdict.params)
-        case Outcome.NOT_RESTARTED:
-            yield _not_restarted(verdict, facts, answered=Step.ACCEPTED in steps)
-        case Outcome.LOST:
-            gone = steps.get(Step.GONE)
-            if "unheard_since" in verdict.params:
-                yield say("v.lost.unheard")
-            else:
-                yield say("v.lost", gone=gone, after=_seconds(gone, move.moved_at))
-        case Outcome.REFUSED:
-            yield say("v.refused")
-        case Outcome.EXPIRED:
-            kept = "scheduled" in verdict.params
-            yield say("v.expired.scheduled" if kept else "v.expired", at=move.moved_at)
-        case Outcome.CANCELLED:
-            yield say("v.cancelled", at=move.moved_at, who=move.cancelled_by)
-
-
-def _restarted(verdict: Verdict, facts: dict[str, object]) -> Saying:
-    if verdict.confidence is Confidence.LOW and "usual_away_s" in verdict.params:
-        return say("v.restarted.no_boot", **facts)
-    evidence = facts.get("said") or facts.get("reason")
-    missing = ",".join(link.value for link in verdict.missing)
-    return say(f"v.restarted.{verdict.confidence.value}", **(facts | {"evidence": evidence, "missing": missing}))
-
-
-def _not_restarted(verdict: Verdict, facts: dict[str, object], *, answered: bool) -> Saying:
-    if verdict.cause is None:
-        return say("v.not_restarted")
-    if verdict.cause is Cause.UNSUPPORTED and verdict.params.get("part") == "evse":
-        return say("v.not_restarted.unsupported.evse")
-    answer = "accepted" if answered and MissingLink.ANSWER not in verdict.missing else "unanswered"
-    return say(f"v.not_restarted.{verdict.cause.value}", **({"answer": answer} | facts))
-
-
-def _next(verdict: Verdict, move: AttemptMoved) -> str:
-    """What a person would do now. Trying again is never offered where a second Reset could do harm."""
-    if verdict.outcome is Outcome.LOST or verdict.health is Health.BOOT_LOOP:
-        return "service"
-    if verdict.outcome is Outcome.RESTARTED or verdict.cause is Cause.UNSUPPORTED:
-        return "evidence"
-    if any(refusal.reason.value == "charging" for refusal in move.refusals):
-        return "idle"
-    return "evidence" if verdict.outcome is Outcome.REFUSED else "again"
-
-
-def _away(steps: dict[Step, datetime]) -> float | None:
-    return _seconds(steps.get(Step.GONE), steps.get(Step.BACK) or steps.get(Step.RECONNECTED))
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return None if start is None or end is None else round(max(0.0, (end - start).total_seconds()), 1)
 
 
 def _ms(start: datetime, end: datetime | None) -> int | None:
     return None if end is None else max(0, round((end - start).total_seconds() * 1000))
-
-
-def _says(saying: Saying) -> Says:
-    return Says(code=saying.code, params=saying.params)

@@ -103,13 +103,14 @@ async def _events(portal: Context, person: Person, attempt_id: UUID | None, resu
         yield ServerSentEvent(comment="open", retry=RETRY_MS).encode()
         missed = await portal.hub.replay(subscriber, resume) if resume is not None else []
         cursor = max(subscriber.position, subscriber.after)
-        settings = portal.settings
-        yield _sse(event("hello", cursor=str(cursor), server_time=_now(portal), beat_s=settings.beat_s, build=BUILD))
         if missed is None:
-            yield _sse(event("reset", cursor, why="cursor_expired"))
+            missed = [event("reset", cursor, why="cursor_expired")]
         elif resume is None and attempt_id is not None:
             missed = await _as_it_is(portal, person, attempt_id, cursor)
-        for item in missed or ():
+        about = {"server_time": _now(portal), "beat_s": portal.settings.beat_s, "build": BUILD}
+        # Who resumes is up to date when it has read so many events.
+        yield _sse(event("hello", cursor=str(cursor), missed=len(missed), **about))
+        for item in missed:
             yield _sse(item)
         while (news := await _next(portal, subscriber)) is not None:
             yield _sse(news)

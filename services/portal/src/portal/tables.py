@@ -2,7 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Identity, Index, Integer, Table, Text, Uuid, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.database import service_metadata
@@ -174,6 +188,35 @@ durations = Table(
     comment="How long restarts of a model usually take; firmware '' is all of its firmware together.",
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("charger_id", Text, primary_key=True),
+    Column("why", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("named_by", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    _moment("first_at"),
+    _moment("last_at"),
+    _moment("said_at"),
+    comment="Who was not let in under a charger's name: of each the kinds that happened last, counted.",
+)
+
+strangers = Table(
+    "strangers",
+    metadata,
+    Column("why", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("claimed_name", Text),
+    Column("count", BigInteger, nullable=False),
+    _moment("first_at"),
+    _moment("last_at"),
+    _moment("said_at"),
+    comment="Who was turned away without having named a charger: the kinds that happened last, counted.",
+)
+
 # --- the portal's own -------------------------------------------------------------------------------------------------
 
 feed = Table(
@@ -190,6 +233,16 @@ feed = Table(
 )
 Index(None, feed.c.attempt_id, postgresql_where=feed.c.attempt_id.is_not(None))
 
+charger_states = Table(
+    "charger_states",
+    metadata,
+    Column("charger_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    _moment("updating_until", nullable=True),
+    comment="Each charger's state in one word, worked out of the views for lists to find by. updating_until: how "
+    "long a firmware update is believed to be under way.",
+)
+
 accepted_requests = Table(
     "accepted_requests",
     metadata,
@@ -199,3 +252,13 @@ accepted_requests = Table(
     Column("accepted_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     comment="Requests that Kafka has and that the orchestrator has not answered yet.",
 )
+
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("claimed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    comment="What each attempt with an Idempotency-Key was first asked for: the key can't be used for another.",
+)
+Index(None, request_keys.c.claimed_at)

@@ -89,7 +89,7 @@ class ChargerRow:
     serial: str | None
     boot_reason: str | None
     booted_at: datetime | None
-    updating: bool
+    updating_until: datetime | None
     updating_since: datetime | None
     connectors: tuple[ConnectorRow, ...]
     transactions: tuple[TransactionRow, ...]
@@ -115,12 +115,19 @@ _MEMBERSHIPS = text("""
     where m.user_id = :user_id order by 2
 """)
 
+_RIGHTS = text("""
+    select (select coalesce(max(cursor), 0) from feed), m.group_id, coalesce(g.name, m.group_id), m.role, p.plan,
+        coalesce(p.features, '{}')
+    from (select true) one left join memberships m on m.user_id = :user_id
+        left join groups g using (group_id) left join plans p using (group_id) order by 3
+""")
+
 _CHARGERS = """
     select c.charger_id, c.group_id, coalesce(g.name, c.group_id), c.label, c.site, coalesce(b.vendor, c.vendor),
         c.model, c.abilities, p.plan, coalesce(p.features, '{}'),
         k.online, k.protocol, k.since,
         b.firmware, b.serial, b.reason, b.said_at,
-        coalesce(f.updating, false), f.said_at,
+        s.updating_until, f.said_at,
         (select jsonb_agg(jsonb_build_array(n.evse_id, n.connector_id, n.state, n.raw_status, n.error_code, n.info,
                 n.said_at) order by n.evse_id, n.connector_id)
             from connectors n where n.charger_id = c.charger_id)::text,
@@ -139,18 +146,12 @@ _CHARGERS = """
     from chargers c
         left join groups g using (group_id) left join plans p using (group_id)
         left join connectivity k using (charger_id) left join boots b using (charger_id)
-        left join firmware_updates f using (charger_id)
+        left join firmware_updates f using (charger_id) left join charger_states s using (charger_id)
 """
 _CHARGERS_BY_ID = text(_CHARGERS + " where c.charger_id = any(cast(:charger_ids as text[]))")
 _ROLE = text("""
     select m.role, c.group_id from chargers c join memberships m using (group_id)
     where c.charger_id = :charger_id and m.user_id = :user_id
-""")
-_MAY_RESTART = text("""
-    select c.group_id, m.name, (select a.attempt_id from attempts a where a.attempt_id = :attempt_id),
-        (select a.attempt_id from attempts a where a.charger_id = c.charger_id and not a.ended
-            order by a.requested_at desc limit 1)
-    from chargers c join memberships m using (group_id) where c.charger_id = :charger_id and m.user_id = :user_id
 """)
 _MOVES = text("""
     select a.attempt_id, v.move::text, coalesce(c.group_id, a.group_id), coalesce(g.name, a.group_id, ''), m.name
@@ -196,6 +197,15 @@ async def memberships(connection: AsyncConnection, user_id: str) -> list[Members
     return [MembershipRow(row[0], row[1], Role(row[2]), row[3], frozenset(row[4])) for row in rows]
 
 
+async def rights(connection: AsyncConnection, user_id: str) -> tuple[int, list[MembershipRow]]:
+    """The last cursor of the feed, and the groups that a person is in, by name: what most reads begin with."""
+    rows = (await connection.execute(_RIGHTS, {"user_id": user_id})).all()
+    groups = [
+        MembershipRow(row[1], row[2], Role(row[3]), row[4], frozenset(row[5])) for row in rows if row[1] is not None
+    ]
+    return rows[0][0], groups
+
+
 async def chargers(connection: AsyncConnection, charger_ids: Iterable[str]) -> dict[str, ChargerRow]:
     """The chargers with these ids, as far as they exist."""
     rows = await connection.execute(_CHARGERS_BY_ID, {"charger_ids": list(charger_ids)})
@@ -206,25 +216,6 @@ async def role_for(connection: AsyncConnection, charger_id: str, user_id: str) -
     """The person's role in the charger's group; None when they are not a member or there is no such charger."""
     row = (await connection.execute(_ROLE, {"charger_id": charger_id, "user_id": user_id})).one_or_none()
     return None if row is None else Role(row[0])
-
-
-@dataclass(frozen=True, slots=True)
-class MayRestart:
-    """What must be known before a request is passed on: nothing here decides about it."""
-
-    group_id: str
-    requester: str
-    attempt_known: bool
-    open_attempt_id: UUID | None
-
-
-async def may_restart(
-    connection: AsyncConnection, charger_id: str, user_id: str, attempt_id: UUID
-) -> MayRestart | None:
-    """Whether the person is a member of the charger's group, and which attempts are known; None for no member."""
-    parameters = {"charger_id": charger_id, "user_id": user_id, "attempt_id": attempt_id}
-    row = (await connection.execute(_MAY_RESTART, parameters)).one_or_none()
-    return None if row is None else MayRestart(row[0], row[1], row[2] is not None, row[3])
 
 
 async def attempts(connection: AsyncConnection, attempt_ids: Iterable[UUID]) -> dict[UUID, AttemptRow]:

@@ -22,6 +22,8 @@ from portal import (
     modules,
     openapi,
     pages,
+    policy_pages,
+    security_api,
     sessions,
     streams,
 )
@@ -52,8 +54,8 @@ def install(app: FastAPI, context: Context) -> None:
     """Everything that the portal serves."""
     app.state.portal = context
     app.state.openapi = openapi.serving(app)
-    shown = (sessions.router, pages.router, history_pages.router, group_pages.router)
-    for each in (api.router, charger_calls_api.router, streams.router, forward.router(), *shown):
+    shown = (sessions.router, pages.router, history_pages.router, group_pages.router, policy_pages.router)
+    for each in (api.router, charger_calls_api.router, security_api.router, streams.router, forward.router(), *shown):
         app.include_router(each, generate_unique_id_function=openapi.called_by_name)
     app.add_api_route("/static/words/{language}.js", _words, include_in_schema=False)
     app.add_api_route("/static/icons.js", _icons, include_in_schema=False)

@@ -1,6 +1,6 @@
 // The black box of one restart: follows it while it is under way.
 
-import { part } from "./dom.js";
+import { part, put } from "./dom.js";
 import { PortalApi } from "./portal-api.js";
 import { Story } from "./story.js";
 
@@ -12,6 +12,7 @@ export function start(live, draw) {
   const show = (attempt) => {
     if (attempt.attempt_id !== given.attempt_id || story.show(attempt) === null) return;
     for (const form of part(section, "cancel")) form.hidden = !attempt.cancellable;
+    put(section, "compared", draw.compared(attempt));
   };
   show(given);
   story.quiet = false;

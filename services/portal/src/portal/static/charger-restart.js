@@ -98,7 +98,12 @@ export class ChargerRestart extends HTMLElement {
     on("charger", (line) => this.#changed(run, line));
     on("attempt", (attempt) => this.#moved(run, attempt));
     on("verdict", (attempt) => this.#moved(run, attempt));
-    on("reset", () => this.#refresh(run));
+    on("reset", ({ why }) => {
+      // Too much was missed to be told: nothing here is sure until it has been read again.
+      run.behind = why !== "rights_changed";
+      if (run.behind) this.#drawIcon(run);
+      this.#refresh(run);
+    });
     on("state", ({ state }) => {
       if (state === "ended" && this.getToken) this.#tell("restart-auth", {});
       if (state === "live" && run.stale) this.#refresh(run);
@@ -145,7 +150,8 @@ export class ChargerRestart extends HTMLElement {
   }
 
   #drawWhole(run, charger) {
-    if (run.v > charger.v) return;
+    run.behind = false;
+    if (run.v > charger.v) { this.#drawIcon(run); return; }
     this.#drawLine(run, charger);
     const shown = charger.open_attempt ?? charger.last_attempt;
     if (shown) this.#moved(run, shown);
@@ -163,7 +169,7 @@ export class ChargerRestart extends HTMLElement {
   #drawIcon(run) {
     const { draw } = run;
     const restart = this.#charger?.restart;
-    const stale = run.live && run.live.state !== "live" && run.live.state !== "connecting";
+    const stale = run.live && (run.behind || (run.live.state !== "live" && run.live.state !== "connecting"));
     const kind = this.#error || stale || !restart ? "unknown" : this.hasAttribute("disabled") && restart.available ? "blocked" : restartKind(restart);
     const known = kind === "available" || kind === "blocked" || kind === "restarting";
     const word = known ? draw.say(`icon.${kind}`) : this.#error ? draw.say("icon.error") : restart ? draw.say("icon.unknown") : draw.say("icon.checking");

@@ -1,6 +1,7 @@
 // A charger's page around its <charger-restart>, which reads the charger and tells what it read.
 
 import { make, put } from "./dom.js";
+import { follow } from "./security.js";
 
 /** @param {import("./live.js").Live} live @param {import("./render.js").Renderer} draw */
 export function start(live, draw) {
@@ -13,6 +14,7 @@ export function start(live, draw) {
     if (charger.online_since) put(root, "online-since", draw.words.time(charger.online_since, "datetime"));
     if (charger.booted_at) put(root, "last-boot", draw.words.time(charger.booted_at, "datetime"), charger.boot_reason ? ` · ${charger.boot_reason}` : "");
   });
+  follow(root, live, draw);
   for (const name of ["attempt", "verdict"]) live.addEventListener(name, ({ detail }) => { if (detail.charger_id === root.dataset.charger) history(root, draw, detail); });
   live.addEventListener("charger", ({ detail }) => {
     if (detail.charger_id !== root.dataset.charger) return;

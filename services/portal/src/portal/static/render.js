@@ -48,7 +48,7 @@ export class Renderer {
     icon(`mark-${step.mark}`),
     make("span", { class: "step-word" }, this.#said(step.says), step.mark === "note" ? null : make("span", { class: "sr-only" }, " (", this.say(`step.state.${step.mark}`), ")")),
     make("span", { class: "step-time" }, step.at ? this.words.time(step.at) : null),
-    make("span", { class: "step-elapsed" }, step.at && step.step !== "requested" ? elapsed(step.elapsed_ms) : null))));
+    make("span", { class: "step-elapsed" }, step.at && step.step !== "requested" ? this.words.number(elapsed(step.elapsed_ms)) : null))));
   }
 
   /** What is waited for, and how long that usually takes. It is drawn each second, and stands in no live region. */
@@ -68,9 +68,11 @@ export class Renderer {
     if (!verdict) return make("section", { class: "verdict", "data-testid": "verdict", hidden: true });
     const sentence = make("p", { class: "verdict-sentence" });
     for (const each of verdict.says) sentence.append(this.#said(each), " ");
+    const also = make("p", { class: "verdict-also" });
+    for (const each of verdict.also) also.append(this.#said(each), " ");
     return make("section", { class: `verdict band-${tone(verdict)}`, part: "verdict", "data-testid": "verdict", "data-verdict": verdict.verdict, "data-confidence": verdict.confidence },
       icon(`verdict-${glyph(verdict)}`, "icon verdict-icon"),
-      make("div", {}, sentence,
+      make("div", {}, sentence, verdict.also.length ? also : null,
         attempt.refusals.length ? make("ul", { class: "reasons" }, ...this.reasons(attempt.refusals)) : null,
         make("p", { class: "verdict-more" }, make("span", { class: "chip" }, this.say("confidence.label", { confidence: verdict.confidence })),
           make("a", { class: "black-box", href: `${this.base}/restarts/${attempt.attempt_id}` }, this.say("page.black_box")), ...this.#next(attempt))));
@@ -95,7 +97,7 @@ export class Renderer {
   interrupts(charger) {
     const stopped = charger.restart.interrupts;
     if (!stopped.length) return [make("li", {}, this.say("modal.interrupts_nothing"))];
-    return stopped.map((each) => make("li", {}, this.say("modal.interrupts", { connector: each.connector, kwh: each.energy_kwh, since: each.since, ago: each.since })));
+    return stopped.map((each) => make("li", {}, this.say("modal.interrupts", { connector: each.connector, kwh: each.energy_kwh, since: each.since })));
   }
 
   effect(charger) {
@@ -108,23 +110,47 @@ export class Renderer {
     if (!charger.connectors.length) return [make("li", { class: "muted" }, this.say("page.no_connectors"))];
     return charger.connectors.map((connector) => make("li", {},
       make("span", {}, connector.name ? this.say("page.connector", { name: connector.name }) : this.say("page.whole_charger")),
-      make("span", { class: `word tone-${connector.state === "faulted" ? "bad" : "grey"}` }, this.say(`connector.${connector.state}`), connector.error_code ? ` · ${connector.error_code}` : null)));
+      make("span", { class: `word tone-${connector.state === "faulted" ? "bad" : "grey"}` }, this.say(`connector.${connector.state}`), connector.error_code ? ` · ${connector.error_code}` : null, ...this.#before(charger, connector))));
+  }
+
+  /** What the connector was before the restart that is shown. */
+  #before(charger, { evse_id, connector_id }) {
+    const compared = (charger.open_attempt ?? charger.last_attempt)?.connectors ?? [];
+    return compared.filter((each) => each.before && each.evse_id === evse_id && each.connector_id === connector_id)
+      .map((each) => make("small", {}, this.say("page.connector.before", { state: each.before })));
+  }
+
+  /** Each connector before the Reset and since. */
+  compared(attempt) {
+    const head = (code) => make("th", { scope: "col" }, this.say(code));
+    const said = (state, error) => make("td", {}, state
+      ? make("span", { class: `word tone-${state === "faulted" ? "bad" : "grey"}` }, this.say(`connector.${state}`), error && error !== "NoError" ? ` · ${error}` : null)
+      : make("span", { class: "muted" }, this.say("page.compared.silent")));
+    return make("table", { class: "plain compared", "data-testid": "compared", hidden: attempt.connectors.length === 0 },
+      make("caption", {}, this.say("page.compared")), make("thead", {}, make("tr", {}, head("page.connectors"), head("page.compared.before"), head("page.compared.since"))),
+      make("tbody", {}, ...attempt.connectors.map((each) => make("tr", {},
+        make("th", { scope: "row" }, each.name ? this.say("page.connector", { name: each.name }) : this.say("page.whole_charger")),
+        said(each.before, each.error_before), said(each.since, each.error_since)))));
   }
 
   transactions(charger) {
-    return charger.transactions.map((each) => make("li", {}, this.say("page.charging", { connector: each.connector, since: each.since, kwh: each.energy_kwh })));
+    return charger.transactions.map((each) => make("li", {}, make("span", {}, this.say("page.charging", { connector: each.connector, since: each.since, kwh: each.energy_kwh }))));
   }
 
   /** How an attempt stands, in one word. */
   result({ verdict, status }) {
     if (!verdict) return make("span", { class: "mini tone-grey" }, icon("restart-restarting"), this.say(`status.${status}`));
-    return make("span", { class: `mini tone-${tone(verdict)}` }, icon(`verdict-${glyph(verdict)}`), this.say(`outcome.${verdict.verdict}`));
+    return this.#ended(verdict);
   }
+
+  /** The outcome, and how the charger is after it, where that is not well. */
+  outcome({ verdict, health }) { return this.say("outcome.word", { outcome: verdict, health: health === "ok" ? null : health }); }
+
+  #ended(verdict) { return make("span", { class: `mini tone-${tone(verdict)}` }, icon(`verdict-${glyph(verdict)}`), make("span", {}, this.outcome(verdict))); }
 
   lastRestart(charger) {
     if (charger.restart.attempt_id) return [make("a", { class: "mini", href: `/restarts/${charger.restart.attempt_id}` }, icon("restart-restarting"), this.say("icon.restarting"))];
-    if (!charger.last_verdict) return [];
-    return [make("span", { class: `mini tone-${tone(charger.last_verdict)}` }, icon(`verdict-${glyph(charger.last_verdict)}`), this.say(`outcome.${charger.last_verdict.verdict}`))];
+    return charger.last_verdict ? [this.#ended(charger.last_verdict)] : [];
   }
 }
 

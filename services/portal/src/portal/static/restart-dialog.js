@@ -20,6 +20,8 @@ export class RestartDialog {
   #charger = null;
   #opener = null;
   #key = "";
+  /** What was sent, while nobody knows whether it was received: the key is for this and nothing else. */
+  #unsureOf = null;
   #sending = false;
 
   /** @param {DialogOptions} options */
@@ -31,7 +33,7 @@ export class RestartDialog {
     this.cancel = make("button", { type: "button", part: "cancel", "data-testid": "dialog-cancel" }, draw.say("modal.cancel"));
     this.trouble = make("div", { class: "dialog-trouble", role: "alert", hidden: true });
     this.change = make("div", { class: "dialog-changed", role: "status", hidden: true });
-    this.more = make("details", { class: "options" }, make("summary", {}, draw.say("modal.options")), this.#choice("when", WAYS), this.#choice("type", TYPES));
+    this.more = make("details", { class: "options" }, make("summary", {}, draw.say("modal.options")), make("div", { class: "choices" }, this.#choice("when", WAYS), this.#choice("type", TYPES)));
     this.form = make("form", { method: "dialog" }, this.title,
       make("p", { class: "dialog-charger", "data-part": "label" }), make("dl", { class: "facts", part: "details", "data-part": "facts" }),
       make("ul", { class: "interrupts", "data-part": "interrupts", "aria-live": "polite" }), make("p", { "data-part": "effect" }), this.more,
@@ -53,6 +55,9 @@ export class RestartDialog {
     if (this.open) return;
     this.#opener = opener;
     this.#key = newKey();
+    this.#unsureOf = null;
+    this.#lock(false);
+    this.ok.replaceChildren(this.#draw.say("modal.ok"));
     this.form.reset();
     this.trouble.hidden = this.change.hidden = true;
     this.#fill(charger);
@@ -88,7 +93,8 @@ export class RestartDialog {
     put(this.element, "facts",
       fact("field.charger_id", charger.charger_id), fact("field.model", charger.model, also(charger.firmware)),
       fact("field.group", charger.group.name, also(charger.site)), fact("field.state", draw.state(charger), " ", draw.since(charger)),
-      ...(charger.last_verdict ? [fact("modal.last", draw.say(`outcome.${charger.last_verdict.verdict}`), " · ", draw.words.time(charger.last_verdict.at, "datetime"))] : []));
+      ...(charger.online_since ? [fact("field.online_since", draw.words.time(charger.online_since, "datetime"))] : []),
+      ...(charger.last_verdict ? [fact("modal.last", draw.outcome(charger.last_verdict), " · ", draw.words.time(charger.last_verdict.at, "datetime"))] : []));
     put(this.element, "interrupts", ...draw.interrupts(charger));
     put(this.element, "effect", draw.effect(charger), " ", draw.say("modal.watch"));
     for (const input of this.form.elements.when) {
@@ -115,7 +121,7 @@ export class RestartDialog {
   async #send() {
     if (this.#sending || this.ok.getAttribute("aria-disabled") === "true") return;
     const when = this.#way;
-    const asked = { when, type: this.form.elements.type.value, interrupt_charging: when === "now" && this.#charger.restart.interrupts.length > 0 };
+    const asked = this.#unsureOf ?? { when, type: this.form.elements.type.value, interrupt_charging: when === "now" && this.#charger.restart.interrupts.length > 0 };
     if (!this.#options.before(asked)) { this.element.close(); return; }
     this.#begin();
     try {
@@ -126,17 +132,17 @@ export class RestartDialog {
         signal: AbortSignal.timeout(WAIT_MS),
       });
       if (response.ok) { this.#accepted(await response.json()); return; }
-      await this.#refused(response);
-    } catch { this.#unsure(); } finally { this.#end(); }
+      await this.#refused(response, asked);
+    } catch { this.#unsure(asked); } finally { this.#end(); }
   }
 
-  async #refused(response) {
+  async #refused(response, asked) {
     const draw = this.#draw;
     const problem = await response.json().catch(() => ({}));
     this.#options.failed({ status: response.status, ...problem });
     if (response.status === 401) this.#tell(draw.say("sys.session"), " ", make("a", { href: `${draw.base}/login?next=${encodeURIComponent(location.pathname)}` }, draw.say("sys.sign_in")));
     else if (response.status === 429) this.#tell(draw.say("sys.busy", { seconds: response.headers.get("retry-after") ?? "10" }));
-    else if (response.status >= 500) this.#unsure();
+    else if (response.status >= 500) this.#unsure(asked);
     else this.#tell(problem.detail ?? draw.say("sys.error"));
   }
 
@@ -151,7 +157,7 @@ export class RestartDialog {
   #end() {
     this.#sending = false;
     this.element.setAttribute("closedby", "any");
-    this.ok.replaceChildren(this.#draw.say("modal.ok"));
+    this.ok.replaceChildren(this.#draw.say(this.#unsureOf ? "next.again" : "modal.ok"));
     if (this.open) this.#judge();
   }
 
@@ -161,8 +167,14 @@ export class RestartDialog {
     this.#options.accepted(attempt);
   }
 
-  /** The same key stays: to try again cannot restart it twice. */
-  #unsure() { this.#tell(this.#draw.say("modal.unsure")); }
+  /** The same key stays, and so does what is asked for: to try again cannot restart it twice. */
+  #unsure(asked) {
+    this.#unsureOf = asked;
+    this.#lock(true);
+    this.#tell(this.#draw.say("modal.unsure"));
+  }
+
+  #lock(locked) { for (const choice of this.form.querySelectorAll("fieldset")) choice.disabled = locked; }
 
   #tell(...content) {
     this.trouble.replaceChildren(...content);

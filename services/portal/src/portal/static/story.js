@@ -59,7 +59,7 @@ export class Story {
   #announce(before, attempt, fresh) {
     const text = (each) => this.#draw.words.text(each.code, each.params);
     if (attempt.verdict) {
-      if (before?.verdict?.version !== attempt.verdict.version) announce(attempt.verdict.says.map(text).join(" "));
+      if (before?.verdict?.version !== attempt.verdict.version) announce([...attempt.verdict.says, ...attempt.verdict.also].map(text).join(" "));
     } else if (fresh.length) announce(text(attempt.timeline.findLast((step) => step.step === fresh.at(-1)).says));
   }
 }

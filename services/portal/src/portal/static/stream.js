@@ -93,7 +93,7 @@ export class Stream {
 
   /** @returns {Promise<number | null>} After how many milliseconds to come back, if the server says so. */
   async #read(body) {
-    let comeBack = null;
+    let comeBack = null, missed = 0;
     for await (const { event, data, id } of events(body)) {
       this.#heard = Date.now();
       this.#listen();
@@ -103,12 +103,17 @@ export class Stream {
         this.#tries = 0;
         this.#beat = detail.beat_s ?? FIRST_BEAT_S;
         this.#tell({ name: event, detail, id });
-        this.#become("live");
+        missed = detail.missed ?? 0;
+        if (missed === 0) this.#become("live");
       } else if (event === "bye") {
         if (detail.why !== "session_ended") comeBack = detail.retry_ms;
         else if (this.#getToken) { this.#token = null; comeBack = 0; }
         else { this.#end(); break; }
-      } else this.#tell({ name: event, detail, id });
+      } else {
+        this.#tell({ name: event, detail, id });
+        // What was missed comes first: only then is what is shown as it is now.
+        if (event !== "beat" && missed > 0 && --missed === 0) this.#become("live");
+      }
     }
     return comeBack;
   }

@@ -54,12 +54,25 @@ export class Words {
   /** @param {string} code @param {Record<string, unknown>} [params] @returns {string} The sentence as plain text. */
   text(code, params) { return this.say(code, params).textContent; }
 
+  /** A number, or a duration, with the decimal sign of the language. @param {string} text */
+  number(text) { return text.replaceAll(".", this.templates["number.decimal"] ?? "."); }
+
   #filling(value, kind) {
     if (!filled(value)) return "";
     if (kind === undefined) return isolated(String(value));
-    if (kind === "span") return span(value);
+    if (kind === "span") return this.number(span(value));
+    if (kind === "number") return this.number(String(value));
     if (kind === "time" || kind === "ago") return this.time(value, kind);
+    if (kind === "each") return String(value).split(", ").filter(Boolean).map((item) => this.#each(item)).join(", ");
     return String(value).split(",").filter(Boolean).map((each) => this.word(kind, each)).join(this.word("list", "and"));
+  }
+
+  /** A connector with a word: `1/1 faulted`. */
+  #each(item) {
+    const [where, evse, connector, word] = item.match(/^(\d+)\/(\d+)(?: (.*))?$/) ?? [];
+    if (where === undefined) return item;
+    const name = connectorName(Number(evse), Number(connector));
+    return this.text(`each.${name ? "connector" : "charger"}${word ? "" : ".alone"}`, { name, word });
   }
 
   /** @param {string} iso @param {"time" | "ago" | "datetime"} [show] */
@@ -100,11 +113,14 @@ export class Words {
   }
 }
 
+/** As `connector_name` in portal/words. */
+const connectorName = (evse, connector) => (!evse ? (connector ? String(connector) : null) : connector === 1 ? String(evse) : `${evse}.${connector}`);
+
 /** A duration for people. @param {number | string} seconds */
 export function span(seconds) {
   const value = Number(seconds);
   if (Number.isNaN(value)) return String(seconds);
-  if (value < 10) return `${Number(value.toFixed(1))} s`;
+  if (value < 10) return `${Math.floor(value * 10 + 0.5) / 10} s`;
   const whole = Math.round(value);
   const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60, rest = whole % 60;
   if (hours) return minutes ? `${hours} h ${minutes} min` : `${hours} h`;

@@ -7,6 +7,8 @@ same rules (static/words.js):
     {name:time}     a moment (ISO 8601)
     {name:ago}      how long ago a moment was
     {name:span}     a duration in seconds
+    {name:number}   a number, with the language's decimal sign
+    {name:each}     connectors, each with a word: `1/1 faulted, 2/1 silent`
     {name:role}     any other kind: the catalogue's word `role.<value>`; several values are separated by commas
     [, by {name}]   left out when one of its parameters is missing or empty
 """
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from math import floor
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -86,6 +89,10 @@ class Catalogue:
         """The word for a value of a closed vocabulary, or the value itself where there is none."""
         return self.templates.get(f"{kind}.{value}", value)
 
+    def number(self, text: str) -> str:
+        """A number, or a duration, with the decimal sign of the language."""
+        return text.replace(".", self.templates.get("number.decimal", "."))
+
     def _pieces(self, saying: Saying, show: Callable[[str | _Hole, Mapping[str, str]], str]) -> list[str]:
         found: list[str] = []
         for optional, parts in self._parse(saying.code):
@@ -108,11 +115,24 @@ class Catalogue:
             case "time" | "ago":
                 return _moment(value, "%Y-%m-%d %H:%M:%S UTC") if value else ""
             case "span":
-                return span(value)
+                return self.number(span(value))
+            case "number":
+                return self.number(value)
             case "":
                 return value
+            case "each":
+                return ", ".join(self._each(item) for item in value.split(", ") if item)
             case kind:
                 return self.word("list", "and").join(self.word(kind, each) for each in value.split(",") if each)
+
+    def _each(self, item: str) -> str:
+        where, _, word = item.partition(" ")
+        evse_id, _, connector_id = where.partition("/")
+        if not (evse_id.isdecimal() and connector_id.isdecimal()):
+            return item
+        name = connector_name(int(evse_id), int(connector_id))
+        code = ("each.connector" if name else "each.charger") + ("" if word else ".alone")
+        return self.text(say(code, name=name, word=word))
 
     def _markup(self, part: _Part, params: Mapping[str, str]) -> str:
         if isinstance(part, _Hole) and part.kind in {"time", "ago"}:
@@ -151,8 +171,8 @@ def span(seconds: str | float) -> str:
     except ValueError:
         return str(seconds)
     if value < 10:  # noqa: PLR2004 below ten seconds a tenth is worth showing
-        return f"{value:.1f}".removesuffix(".0") + " s"
-    whole = round(value)
+        return f"{floor(value * 10 + 0.5) / 10:.1f}".removesuffix(".0") + " s"
+    whole = floor(value + 0.5)  # as JavaScript rounds, so that a page says the same when its script draws it again
     minutes, rest = divmod(whole, 60)
     hours, left = divmod(minutes, 60)
     if hours:
@@ -160,6 +180,15 @@ def span(seconds: str | float) -> str:
     if minutes:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     return f"{whole} s"
+
+
+def connector_name(evse_id: int | None, connector_id: int | None) -> str | None:
+    """`2` for the first or only connector of EVSE 2, which on 1.6 is connector 2; `2.3` for its third; None for the
+    charger as a whole.
+    """
+    if not evse_id:
+        return str(connector_id) if connector_id else None
+    return str(evse_id) if connector_id in {None, 1} else f"{evse_id}.{connector_id}"
 
 
 def raw_catalogue(language: str) -> bytes:
