@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddUserData, AddUserErrors, AddUserResponses, CancelRestartData, CancelRestartErrors, CancelRestartResponses, DefineGroupData, DefineGroupErrors, DefineGroupResponses, EndMembershipData, EndMembershipErrors, EndMembershipResponses, GetChargerData, GetChargerErrors, GetChargerResponses, GetEventsData, GetEventsErrors, GetEventsResponse, GetEventsResponses, GetMeData, GetMeErrors, GetMeResponses, GetPlanData, GetPlanErrors, GetPlanResponses, GetRegisteredChargerData, GetRegisteredChargerErrors, GetRegisteredChargerResponses, GetRestartData, GetRestartErrors, GetRestartEventsData, GetRestartEventsErrors, GetRestartEventsResponse, GetRestartEventsResponses, GetRestartPolicyData, GetRestartPolicyErrors, GetRestartPolicyResponses, GetRestartResponses, GrantRoleData, GrantRoleErrors, GrantRoleResponses, ImportChargersData, ImportChargersErrors, ImportChargersResponses, ListChargersData, ListChargersErrors, ListChargersResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListPlansData, ListPlansErrors, ListPlansResponses, ListRegisteredChargersData, ListRegisteredChargersErrors, ListRegisteredChargersResponses, ListRestartsData, ListRestartsErrors, ListRestartsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, MakeNewPasswordData, MakeNewPasswordErrors, MakeNewPasswordResponses, PostOcppCallData, PostOcppCallErrors, PostOcppCallResponses, RegisterChargerData, RegisterChargerErrors, RegisterChargerResponses, RemoveChargerData, RemoveChargerErrors, RemoveChargerResponses, RequestRestartData, RequestRestartErrors, RequestRestartResponses, SetPlanData, SetPlanErrors, SetPlanResponses, SetRegistrationData, SetRegistrationErrors, SetRegistrationResponses, SetRestartPolicyData, SetRestartPolicyErrors, SetRestartPolicyResponses, SignInData, SignInErrors, SignInResponses } from './types.gen';
+import type { AddUserData, AddUserErrors, AddUserResponses, CancelRestartData, CancelRestartErrors, CancelRestartResponses, ChooseLanguageData, ChooseLanguageErrors, ChooseLanguageResponses, DefineGroupData, DefineGroupErrors, DefineGroupResponses, EndMembershipData, EndMembershipErrors, EndMembershipResponses, GetChargerData, GetChargerErrors, GetChargerResponses, GetEventsData, GetEventsErrors, GetEventsResponse, GetEventsResponses, GetMeData, GetMeErrors, GetMeResponses, GetPlanData, GetPlanErrors, GetPlanResponses, GetRegisteredChargerData, GetRegisteredChargerErrors, GetRegisteredChargerResponses, GetRestartData, GetRestartErrors, GetRestartEventsData, GetRestartEventsErrors, GetRestartEventsResponse, GetRestartEventsResponses, GetRestartPolicyData, GetRestartPolicyErrors, GetRestartPolicyResponses, GetRestartResponses, GrantRoleData, GrantRoleErrors, GrantRoleResponses, ImportChargersData, ImportChargersErrors, ImportChargersResponses, ListChargersData, ListChargersErrors, ListChargersResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListPlansData, ListPlansErrors, ListPlansResponses, ListRegisteredChargersData, ListRegisteredChargersErrors, ListRegisteredChargersResponses, ListRestartsData, ListRestartsErrors, ListRestartsResponses, ListSecurityEventsData, ListSecurityEventsErrors, ListSecurityEventsResponses, ListStrangersData, ListStrangersErrors, ListStrangersResponses, ListUsersData, ListUsersErrors, ListUsersResponses, MakeNewPasswordData, MakeNewPasswordErrors, MakeNewPasswordResponses, PostOcppCallData, PostOcppCallErrors, PostOcppCallResponses, RegisterChargerData, RegisterChargerErrors, RegisterChargerResponses, RemoveChargerData, RemoveChargerErrors, RemoveChargerResponses, RequestRestartData, RequestRestartErrors, RequestRestartResponses, SetPlanData, SetPlanErrors, SetPlanResponses, SetRegistrationData, SetRegistrationErrors, SetRegistrationResponses, SetRestartPolicyData, SetRestartPolicyErrors, SetRestartPolicyResponses, SignInData, SignInErrors, SignInResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -98,9 +98,9 @@ export const listRestarts = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * Take the request back, while nothing was sent
+ * Take the request back, until its Reset is claimed for sending
  *
- * The answer is the attempt as it is; that it was cancelled is said by its verdict.
+ * The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came in time (`withdrawal.answer` tells). 409 says that it came too late.
  */
 export const cancelRestart = <ThrowOnError extends boolean = false>(options: Options<CancelRestartData, ThrowOnError>) => (options.client ?? client).delete<CancelRestartResponses, CancelRestartErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -148,6 +148,28 @@ export const makeNewPassword = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
+ * Who was not let in under this charger's name
+ *
+ * For administrators and super-administrators of its group, and operators of this system.
+ */
+export const listSecurityEvents = <ThrowOnError extends boolean = false>(options: Options<ListSecurityEventsData, ThrowOnError>) => (options.client ?? client).get<ListSecurityEventsResponses, ListSecurityEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/chargers/{charger_id}/security-events',
+    ...options
+});
+
+/**
+ * Who was turned away without having named a charger
+ *
+ * For operators of this system: certificates that TLS did not accept and that name no charger, and addresses that had too many of them.
+ */
+export const listStrangers = <ThrowOnError extends boolean = false>(options?: Options<ListStrangersData, ThrowOnError>) => (options?.client ?? client).get<ListStrangersResponses, ListStrangersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/strangers',
+    ...options
+});
+
+/**
  * Everything you may see, live
  */
 export const getEvents = <ThrowOnError extends boolean = false>(options?: Options<GetEventsData, ThrowOnError, GetEventsResponse>) => (options?.client ?? client).sse.get<GetEventsResponses, GetEventsErrors, ThrowOnError>({
@@ -174,6 +196,21 @@ export const getRestartEvents = <ThrowOnError extends boolean = false>(options: 
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
     url: '/api/v1/login',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Choose Language
+ *
+ * Keeps the language that you want to read; signing in tells it.
+ */
+export const chooseLanguage = <ThrowOnError extends boolean = false>(options: Options<ChooseLanguageData, ThrowOnError>) => (options.client ?? client).put<ChooseLanguageResponses, ChooseLanguageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/me/language',
     ...options,
     headers: {
         'Content-Type': 'application/json',

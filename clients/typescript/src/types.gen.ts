@@ -8,6 +8,11 @@ export type ClientOptions = {
  * Attempt
  *
  * One try to restart one charger. `v` grows with each move; an answer with a smaller `v` is older.
+ *
+ * Attributes:
+ * escalations: the harder Resets that followed the first.
+ * interrupted: the transactions that it ended.
+ * connectors: before the Reset and since, once one was sent.
  */
 export type Attempt = {
     /**
@@ -95,6 +100,19 @@ export type Attempt = {
      * Cancellable
      */
     cancellable: boolean;
+    withdrawal?: Withdrawn | null;
+    /**
+     * Escalations
+     */
+    escalations?: Array<HarderReset>;
+    /**
+     * Interrupted
+     */
+    interrupted?: Array<string>;
+    /**
+     * Connectors
+     */
+    connectors?: Array<ComparedConnector>;
     expected?: Usual | null;
     /**
      * Already Restarting
@@ -376,6 +394,44 @@ export type Chargers = {
 };
 
 /**
+ * ComparedConnector
+ *
+ * A connector as it was when the Reset was sent, and as it last said it was `since`; null where it said nothing.
+ *
+ * `name` is null for the charger as a whole.
+ */
+export type ComparedConnector = {
+    /**
+     * Evse Id
+     */
+    evse_id: number;
+    /**
+     * Connector Id
+     */
+    connector_id: number;
+    /**
+     * Name
+     */
+    name: string | null;
+    /**
+     * Before
+     */
+    before: string | null;
+    /**
+     * Since
+     */
+    since: string | null;
+    /**
+     * Error Before
+     */
+    error_before: string | null;
+    /**
+     * Error Since
+     */
+    error_since: string | null;
+};
+
+/**
  * Confidence
  *
  * How sure a verdict is.
@@ -504,6 +560,23 @@ export type GroupOfMine = {
      * Features
      */
     features: Array<string>;
+};
+
+/**
+ * HarderReset
+ *
+ * A softer Reset was ignored or rejected (`after`), and a harder one followed it, as the group allows.
+ */
+export type HarderReset = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * After
+     */
+    after: 'ignored' | 'rejected';
+    type: Strength;
 };
 
 /**
@@ -763,6 +836,70 @@ export type Says = {
 };
 
 /**
+ * SecurityEvent
+ *
+ * Somebody was not let in under this charger's name, `count` times in this way; `detail` is for people.
+ *
+ * Attributes:
+ * why: `wrong_password`, `no_password`, `wrong_profile`, `wrong_certificate`, `wrong_serial`, `too_many`; the list
+ * is open.
+ * cause: what was wrong with a certificate, for instance `expired` or `strange_authority`; the list is open.
+ * named_by: `certificate`: the name stood in a certificate that was not accepted, and anybody can write it there.
+ * address: where it came from.
+ */
+export type SecurityEvent = {
+    /**
+     * Why
+     */
+    why: string;
+    /**
+     * Cause
+     */
+    cause: string | null;
+    /**
+     * Named By
+     */
+    named_by: 'request' | 'certificate';
+    /**
+     * Address
+     */
+    address: string;
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * First At
+     */
+    first_at: string;
+    /**
+     * Last At
+     */
+    last_at: string;
+    /**
+     * Detail
+     */
+    detail: string;
+    says: Says;
+};
+
+/**
+ * SecurityEvents
+ *
+ * The kinds of refusals that happened last, the latest first.
+ */
+export type SecurityEvents = {
+    /**
+     * Charger Id
+     */
+    charger_id: string;
+    /**
+     * Items
+     */
+    items: Array<SecurityEvent>;
+};
+
+/**
  * Spread
  *
  * How long something took in the past, in seconds: half of them took at most `p50_s`, 95 in 100 at most `p95_s`.
@@ -784,6 +921,63 @@ export type Spread = {
  * Where an attempt stands.
  */
 export type Status = 'requested' | 'refused' | 'queued' | 'dispatching' | 'rejected' | 'unsupported' | 'undelivered' | 'awaiting_idle' | 'awaiting_drop' | 'restarting' | 'checking' | 'restarted' | 'not_restarted' | 'lost' | 'expired' | 'cancelled';
+
+/**
+ * Stranger
+ *
+ * Somebody who named no charger that is known was turned away by TLS, `count` times in this way.
+ *
+ * Attributes:
+ * why: `wrong_certificate` or `too_many`.
+ * cause: what was wrong with the certificate; the list is open.
+ * claimed_name: the name in the last certificate, where anybody can write anything.
+ */
+export type Stranger = {
+    /**
+     * Why
+     */
+    why: string;
+    /**
+     * Cause
+     */
+    cause: string | null;
+    /**
+     * Address
+     */
+    address: string;
+    /**
+     * Claimed Name
+     */
+    claimed_name: string | null;
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * First At
+     */
+    first_at: string;
+    /**
+     * Last At
+     */
+    last_at: string;
+    /**
+     * Detail
+     */
+    detail: string;
+};
+
+/**
+ * Strangers
+ *
+ * The latest first.
+ */
+export type Strangers = {
+    /**
+     * Items
+     */
+    items: Array<Stranger>;
+};
 
 /**
  * Strength
@@ -840,7 +1034,8 @@ export type Usual = {
 /**
  * VerdictView
  *
- * The end of an attempt; `sentence` is for people. `version` is the move that said it.
+ * The end of an attempt; `sentence` is for people: what `says` and `also` say together. `version` is the move that
+ * said it.
  */
 export type VerdictView = {
     verdict: Outcome;
@@ -874,6 +1069,10 @@ export type VerdictView = {
      */
     says: Array<Says>;
     /**
+     * Also
+     */
+    also?: Array<Says>;
+    /**
      * Next
      */
     next: 'again' | 'idle' | 'evidence' | 'service';
@@ -885,6 +1084,26 @@ export type VerdictView = {
  * When to restart: at once, when no one charges, or when an offline charger is back.
  */
 export type When = 'now' | 'idle' | 'online';
+
+/**
+ * Withdrawn
+ *
+ * Someone asked to take it back when its Reset was on its way. `answer` is null until that is decided.
+ */
+export type Withdrawn = {
+    /**
+     * Asked By
+     */
+    asked_by: string;
+    /**
+     * Asked At
+     */
+    asked_at: string;
+    /**
+     * Answer
+     */
+    answer: 'withdrawn' | 'too_late' | null;
+};
 
 /**
  * GroupPage
@@ -931,9 +1150,21 @@ export type GroupWanted = {
 };
 
 /**
+ * LanguageWanted
+ *
+ * The language that a person wants to read, as a tag such as `es` or `pt-BR`; null for none in particular.
+ */
+export type LanguageWanted = {
+    /**
+     * Language
+     */
+    language: string | null;
+};
+
+/**
  * LoginAnswer
  *
- * An access token, to be sent as `Authorization: Bearer …` until it expires.
+ * An access token, to be sent as `Authorization: Bearer …` until it expires; and the language that they chose.
  */
 export type LoginAnswer = {
     /**
@@ -956,6 +1187,10 @@ export type LoginAnswer = {
      * Name
      */
     name: string;
+    /**
+     * Language
+     */
+    language?: string | null;
 };
 
 /**
@@ -1955,7 +2190,7 @@ export type RequestRestartData = {
         /**
          * Idempotency-Key
          *
-         * Of your choice, new for each restart that you mean. The same key is the same attempt.
+         * Of your choice, new for each restart that you mean. The same key is the same attempt; with another body than the first it is answered 422.
          */
         'Idempotency-Key'?: string | null;
     };
@@ -2361,6 +2596,107 @@ export type MakeNewPasswordResponses = {
 
 export type MakeNewPasswordResponse = MakeNewPasswordResponses[keyof MakeNewPasswordResponses];
 
+export type ListSecurityEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * If-None-Match
+         *
+         * The `ETag` of what you have; while it still holds, the answer is 304.
+         */
+        'If-None-Match'?: string | null;
+    };
+    path: {
+        /**
+         * Charger Id
+         *
+         * The charger's OCPP identity.
+         */
+        charger_id: string;
+    };
+    query?: never;
+    url: '/api/v1/chargers/{charger_id}/security-events';
+};
+
+export type ListSecurityEventsErrors = {
+    /**
+     * Not signed in, or the token has expired.
+     */
+    401: Problem;
+    /**
+     * There is none that you may know of.
+     */
+    404: Problem;
+    /**
+     * The request is not understood; the fields are named.
+     */
+    422: Problem;
+    /**
+     * Too many requests; `Retry-After` says when to go on.
+     */
+    429: Problem;
+    /**
+     * Any other problem.
+     */
+    default: Problem;
+};
+
+export type ListSecurityEventsError = ListSecurityEventsErrors[keyof ListSecurityEventsErrors];
+
+export type ListSecurityEventsResponses = {
+    /**
+     * Successful Response
+     */
+    200: SecurityEvents;
+};
+
+export type ListSecurityEventsResponse = ListSecurityEventsResponses[keyof ListSecurityEventsResponses];
+
+export type ListStrangersData = {
+    body?: never;
+    headers?: {
+        /**
+         * If-None-Match
+         *
+         * The `ETag` of what you have; while it still holds, the answer is 304.
+         */
+        'If-None-Match'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/v1/strangers';
+};
+
+export type ListStrangersErrors = {
+    /**
+     * Not signed in, or the token has expired.
+     */
+    401: Problem;
+    /**
+     * The request is not understood; the fields are named.
+     */
+    422: Problem;
+    /**
+     * Too many requests; `Retry-After` says when to go on.
+     */
+    429: Problem;
+    /**
+     * Any other problem.
+     */
+    default: Problem;
+};
+
+export type ListStrangersError = ListStrangersErrors[keyof ListStrangersErrors];
+
+export type ListStrangersResponses = {
+    /**
+     * Successful Response
+     */
+    200: Strangers;
+};
+
+export type ListStrangersResponse = ListStrangersResponses[keyof ListStrangersResponses];
+
 export type GetEventsData = {
     body?: never;
     headers?: {
@@ -2518,6 +2854,55 @@ export type SignInResponses = {
 };
 
 export type SignInResponse = SignInResponses[keyof SignInResponses];
+
+export type ChooseLanguageData = {
+    body: LanguageWanted;
+    path?: never;
+    query?: never;
+    url: '/api/v1/me/language';
+};
+
+export type ChooseLanguageErrors = {
+    /**
+     * Not signed in, or the token has expired.
+     */
+    401: Problem;
+    /**
+     * Not allowed.
+     */
+    403: Problem;
+    /**
+     * What is there already, or what happened meanwhile, forbids it.
+     */
+    409: Problem;
+    /**
+     * The request is not understood; the fields are named.
+     */
+    422: Problem;
+    /**
+     * Too many requests; `Retry-After` says when to go on.
+     */
+    429: Problem;
+    /**
+     * A part that is needed does not answer; the same request may be sent again.
+     */
+    503: Problem;
+    /**
+     * Any other problem.
+     */
+    default: Problem;
+};
+
+export type ChooseLanguageError = ChooseLanguageErrors[keyof ChooseLanguageErrors];
+
+export type ChooseLanguageResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type ChooseLanguageResponse = ChooseLanguageResponses[keyof ChooseLanguageResponses];
 
 export type ListGroupsData = {
     body?: never;

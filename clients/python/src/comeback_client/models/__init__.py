@@ -21,6 +21,7 @@ from .charger_state import ChargerState
 from .charger_wanted import ChargerWanted
 from .charger_wanted_security_profile import ChargerWantedSecurityProfile
 from .chargers import Chargers
+from .compared_connector import ComparedConnector
 from .confidence import Confidence
 from .connectivity import Connectivity
 from .connector import Connector
@@ -36,11 +37,14 @@ from .group_page import GroupPage
 from .group_plan_shown import GroupPlanShown
 from .group_shown import GroupShown
 from .group_wanted import GroupWanted
+from .harder_reset import HarderReset
+from .harder_reset_after import HarderResetAfter
 from .health import Health
 from .import_ import Import
 from .import_chargers_item import ImportChargersItem
 from .import_result import ImportResult
 from .interrupted import Interrupted
+from .language_wanted import LanguageWanted
 from .list_restarts_state_type_0 import ListRestartsStateType0
 from .login_answer import LoginAnswer
 from .login_request import LoginRequest
@@ -78,8 +82,13 @@ from .role_wanted import RoleWanted
 from .row_result import RowResult
 from .says import Says
 from .says_params import SaysParams
+from .security_event import SecurityEvent
+from .security_event_named_by import SecurityEventNamedBy
+from .security_events import SecurityEvents
 from .spread import Spread
 from .status import Status
+from .stranger import Stranger
+from .strangers import Strangers
 from .strength import Strength
 from .timeline_step import TimelineStep
 from .user_added import UserAdded
@@ -92,6 +101,8 @@ from .verdict_view import VerdictView
 from .verdict_view_next import VerdictViewNext
 from .verdict_view_params import VerdictViewParams
 from .when import When
+from .withdrawn import Withdrawn
+from .withdrawn_answer_type_0 import WithdrawnAnswerType0
 
 __all__ = (
     "Attempt",
@@ -113,6 +124,7 @@ __all__ = (
     "ChargerWanted",
     "ChargerWantedSecurityProfile",
     "Chargers",
+    "ComparedConnector",
     "Confidence",
     "Connectivity",
     "Connector",
@@ -128,11 +140,14 @@ __all__ = (
     "GroupPlanShown",
     "GroupShown",
     "GroupWanted",
+    "HarderReset",
+    "HarderResetAfter",
     "Health",
     "Import",
     "ImportChargersItem",
     "ImportResult",
     "Interrupted",
+    "LanguageWanted",
     "ListRestartsStateType0",
     "LoginAnswer",
     "LoginRequest",
@@ -170,8 +185,13 @@ __all__ = (
     "RowResult",
     "Says",
     "SaysParams",
+    "SecurityEvent",
+    "SecurityEventNamedBy",
+    "SecurityEvents",
     "Spread",
     "Status",
+    "Stranger",
+    "Strangers",
     "Strength",
     "TimelineStep",
     "UserAdded",
@@ -184,4 +204,6 @@ __all__ = (
     "VerdictViewNext",
     "VerdictViewParams",
     "When",
+    "Withdrawn",
+    "WithdrawnAnswerType0",
 )

@@ -17,11 +17,14 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.block import Block
+    from ..models.compared_connector import ComparedConnector
     from ..models.evidence_item import EvidenceItem
+    from ..models.harder_reset import HarderReset
     from ..models.member import Member
     from ..models.timeline_step import TimelineStep
     from ..models.usual import Usual
     from ..models.verdict_view import VerdictView
+    from ..models.withdrawn import Withdrawn
 
 
 T = TypeVar("T", bound="Attempt")
@@ -32,33 +35,42 @@ class Attempt:
     """One try to restart one charger. `v` grows with each move; an answer with a smaller `v` is older.
 
     Attributes:
-        attempt_id (UUID):
-        charger_id (str):
-        group_id (None | str):
-        v (int):
-        status (Status): Where an attempt stands.
-        ended (bool):
-        step (str):
-        when (When): When to restart: at once, when no one charges, or when an offline charger is back.
-        type_ (Strength): How hard: `auto` lets the bridge choose, `soft` and `hard` are OCPP 1.6's.
-        evse_id (int | None):
-        interrupt_charging (bool):
-        note (None | str):
-        requested_by (Member): A person, as others of the group know them.
-        requested_at (datetime.datetime):
-        moved_at (datetime.datetime):
-        elapsed_ms (int):
-        deadline (datetime.datetime | None):
-        expires_at (datetime.datetime | None):
-        timeline (list[TimelineStep]):
-        refusals (list[Block]):
-        existing_attempt_id (None | UUID):
-        evidence (list[EvidenceItem]):
-        verdict (None | VerdictView):
-        earlier_verdicts (list[VerdictView]):
-        cancellable (bool):
-        expected (None | Unset | Usual):
-        already_restarting (bool | Unset):  Default: False.
+        escalations: the harder Resets that followed the first.
+        interrupted: the transactions that it ended.
+        connectors: before the Reset and since, once one was sent.
+
+        Attributes:
+            attempt_id (UUID):
+            charger_id (str):
+            group_id (None | str):
+            v (int):
+            status (Status): Where an attempt stands.
+            ended (bool):
+            step (str):
+            when (When): When to restart: at once, when no one charges, or when an offline charger is back.
+            type_ (Strength): How hard: `auto` lets the bridge choose, `soft` and `hard` are OCPP 1.6's.
+            evse_id (int | None):
+            interrupt_charging (bool):
+            note (None | str):
+            requested_by (Member): A person, as others of the group know them.
+            requested_at (datetime.datetime):
+            moved_at (datetime.datetime):
+            elapsed_ms (int):
+            deadline (datetime.datetime | None):
+            expires_at (datetime.datetime | None):
+            timeline (list[TimelineStep]):
+            refusals (list[Block]):
+            existing_attempt_id (None | UUID):
+            evidence (list[EvidenceItem]):
+            verdict (None | VerdictView):
+            earlier_verdicts (list[VerdictView]):
+            cancellable (bool):
+            withdrawal (None | Unset | Withdrawn):
+            escalations (list[HarderReset] | Unset):
+            interrupted (list[str] | Unset):
+            connectors (list[ComparedConnector] | Unset):
+            expected (None | Unset | Usual):
+            already_restarting (bool | Unset):  Default: False.
     """
 
     attempt_id: UUID
@@ -86,6 +98,10 @@ class Attempt:
     verdict: None | VerdictView
     earlier_verdicts: list[VerdictView]
     cancellable: bool
+    withdrawal: None | Unset | Withdrawn = UNSET
+    escalations: list[HarderReset] | Unset = UNSET
+    interrupted: list[str] | Unset = UNSET
+    connectors: list[ComparedConnector] | Unset = UNSET
     expected: None | Unset | Usual = UNSET
     already_restarting: bool | Unset = False
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -93,6 +109,7 @@ class Attempt:
     def to_dict(self) -> dict[str, Any]:
         from ..models.usual import Usual
         from ..models.verdict_view import VerdictView
+        from ..models.withdrawn import Withdrawn
 
         attempt_id = str(self.attempt_id)
 
@@ -175,6 +192,32 @@ class Attempt:
 
         cancellable = self.cancellable
 
+        withdrawal: dict[str, Any] | None | Unset
+        if isinstance(self.withdrawal, Unset):
+            withdrawal = UNSET
+        elif isinstance(self.withdrawal, Withdrawn):
+            withdrawal = self.withdrawal.to_dict()
+        else:
+            withdrawal = self.withdrawal
+
+        escalations: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.escalations, Unset):
+            escalations = []
+            for escalations_item_data in self.escalations:
+                escalations_item = escalations_item_data.to_dict()
+                escalations.append(escalations_item)
+
+        interrupted: list[str] | Unset = UNSET
+        if not isinstance(self.interrupted, Unset):
+            interrupted = self.interrupted
+
+        connectors: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.connectors, Unset):
+            connectors = []
+            for connectors_item_data in self.connectors:
+                connectors_item = connectors_item_data.to_dict()
+                connectors.append(connectors_item)
+
         expected: dict[str, Any] | None | Unset
         if isinstance(self.expected, Unset):
             expected = UNSET
@@ -216,6 +259,14 @@ class Attempt:
                 "cancellable": cancellable,
             }
         )
+        if withdrawal is not UNSET:
+            field_dict["withdrawal"] = withdrawal
+        if escalations is not UNSET:
+            field_dict["escalations"] = escalations
+        if interrupted is not UNSET:
+            field_dict["interrupted"] = interrupted
+        if connectors is not UNSET:
+            field_dict["connectors"] = connectors
         if expected is not UNSET:
             field_dict["expected"] = expected
         if already_restarting is not UNSET:
@@ -226,11 +277,14 @@ class Attempt:
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
         from ..models.block import Block
+        from ..models.compared_connector import ComparedConnector
         from ..models.evidence_item import EvidenceItem
+        from ..models.harder_reset import HarderReset
         from ..models.member import Member
         from ..models.timeline_step import TimelineStep
         from ..models.usual import Usual
         from ..models.verdict_view import VerdictView
+        from ..models.withdrawn import Withdrawn
 
         d = dict(src_dict)
         attempt_id = UUID(d.pop("attempt_id"))
@@ -370,6 +424,43 @@ class Attempt:
 
         cancellable = d.pop("cancellable")
 
+        def _parse_withdrawal(data: object) -> None | Unset | Withdrawn:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                withdrawal_type_0 = Withdrawn.from_dict(data)
+
+                return withdrawal_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | Unset | Withdrawn, data)
+
+        withdrawal = _parse_withdrawal(d.pop("withdrawal", UNSET))
+
+        _escalations = d.pop("escalations", UNSET)
+        escalations: list[HarderReset] | Unset = UNSET
+        if _escalations is not UNSET:
+            escalations = []
+            for escalations_item_data in _escalations:
+                escalations_item = HarderReset.from_dict(escalations_item_data)
+
+                escalations.append(escalations_item)
+
+        interrupted = cast(list[str], d.pop("interrupted", UNSET))
+
+        _connectors = d.pop("connectors", UNSET)
+        connectors: list[ComparedConnector] | Unset = UNSET
+        if _connectors is not UNSET:
+            connectors = []
+            for connectors_item_data in _connectors:
+                connectors_item = ComparedConnector.from_dict(connectors_item_data)
+
+                connectors.append(connectors_item)
+
         def _parse_expected(data: object) -> None | Unset | Usual:
             if data is None:
                 return data
@@ -415,6 +506,10 @@ class Attempt:
             verdict=verdict,
             earlier_verdicts=earlier_verdicts,
             cancellable=cancellable,
+            withdrawal=withdrawal,
+            escalations=escalations,
+            interrupted=interrupted,
+            connectors=connectors,
             expected=expected,
             already_restarting=already_restarting,
         )

@@ -22,7 +22,7 @@ T = TypeVar("T", bound="LoginAnswer")
 
 @_attrs_define
 class LoginAnswer:
-    """An access token, to be sent as `Authorization: Bearer …` until it expires.
+    """An access token, to be sent as `Authorization: Bearer …` until it expires; and the language that they chose.
 
     Attributes:
         access_token (str):
@@ -30,6 +30,7 @@ class LoginAnswer:
         user_id (str):
         name (str):
         token_type (Literal['Bearer'] | Unset):  Default: 'Bearer'.
+        language (None | str | Unset):
     """
 
     access_token: str
@@ -37,6 +38,7 @@ class LoginAnswer:
     user_id: str
     name: str
     token_type: Literal["Bearer"] | Unset = "Bearer"
+    language: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +52,12 @@ class LoginAnswer:
 
         token_type = self.token_type
 
+        language: None | str | Unset
+        if isinstance(self.language, Unset):
+            language = UNSET
+        else:
+            language = self.language
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -62,6 +70,8 @@ class LoginAnswer:
         )
         if token_type is not UNSET:
             field_dict["token_type"] = token_type
+        if language is not UNSET:
+            field_dict["language"] = language
 
         return field_dict
 
@@ -80,12 +90,22 @@ class LoginAnswer:
         if token_type != "Bearer" and not isinstance(token_type, Unset):
             raise ValueError(f"token_type must match const 'Bearer', got '{token_type}'")
 
+        def _parse_language(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        language = _parse_language(d.pop("language", UNSET))
+
         login_answer = cls(
             access_token=access_token,
             expires_at=expires_at,
             user_id=user_id,
             name=name,
             token_type=token_type,
+            language=language,
         )
 
         login_answer.additional_properties = d

@@ -15,6 +15,7 @@ from ..models.health import Health, check_health
 from ..models.missing_link import MissingLink, check_missing_link
 from ..models.outcome import Outcome, check_outcome
 from ..models.verdict_view_next import VerdictViewNext, check_verdict_view_next
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.says import Says
@@ -26,20 +27,22 @@ T = TypeVar("T", bound="VerdictView")
 
 @_attrs_define
 class VerdictView:
-    """The end of an attempt; `sentence` is for people. `version` is the move that said it.
+    """The end of an attempt; `sentence` is for people: what `says` and `also` say together. `version` is the move that
+    said it.
 
-    Attributes:
-        verdict (Outcome): What a verdict says.
-        cause (Cause | None):
-        confidence (Confidence): How sure a verdict is.
-        health (Health | None):
-        missing (list[MissingLink]):
-        params (VerdictViewParams):
-        at (datetime.datetime):
-        version (int):
-        sentence (str):
-        says (list[Says]):
-        next_ (VerdictViewNext):
+        Attributes:
+            verdict (Outcome): What a verdict says.
+            cause (Cause | None):
+            confidence (Confidence): How sure a verdict is.
+            health (Health | None):
+            missing (list[MissingLink]):
+            params (VerdictViewParams):
+            at (datetime.datetime):
+            version (int):
+            sentence (str):
+            says (list[Says]):
+            next_ (VerdictViewNext):
+            also (list[Says] | Unset):
     """
 
     verdict: Outcome
@@ -53,6 +56,7 @@ class VerdictView:
     sentence: str
     says: list[Says]
     next_: VerdictViewNext
+    also: list[Says] | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +96,13 @@ class VerdictView:
 
         next_: str = self.next_
 
+        also: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.also, Unset):
+            also = []
+            for also_item_data in self.also:
+                also_item = also_item_data.to_dict()
+                also.append(also_item)
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -109,6 +120,8 @@ class VerdictView:
                 "next": next_,
             }
         )
+        if also is not UNSET:
+            field_dict["also"] = also
 
         return field_dict
 
@@ -176,6 +189,15 @@ class VerdictView:
 
         next_ = check_verdict_view_next(d.pop("next"))
 
+        _also = d.pop("also", UNSET)
+        also: list[Says] | Unset = UNSET
+        if _also is not UNSET:
+            also = []
+            for also_item_data in _also:
+                also_item = Says.from_dict(also_item_data)
+
+                also.append(also_item)
+
         verdict_view = cls(
             verdict=verdict,
             cause=cause,
@@ -188,6 +210,7 @@ class VerdictView:
             sentence=sentence,
             says=says,
             next_=next_,
+            also=also,
         )
 
         verdict_view.additional_properties = d

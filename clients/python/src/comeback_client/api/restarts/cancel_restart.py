@@ -87,9 +87,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[Attempt | Problem]:
-    """Take the request back, while nothing was sent
+    """Take the request back, until its Reset is claimed for sending
 
-     The answer is the attempt as it is; that it was cancelled is said by its verdict.
+     The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came
+    in time (`withdrawal.answer` tells). 409 says that it came too late.
 
     Args:
         attempt_id (UUID):
@@ -118,9 +119,10 @@ def sync(
     *,
     client: AuthenticatedClient,
 ) -> Attempt | Problem | None:
-    """Take the request back, while nothing was sent
+    """Take the request back, until its Reset is claimed for sending
 
-     The answer is the attempt as it is; that it was cancelled is said by its verdict.
+     The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came
+    in time (`withdrawal.answer` tells). 409 says that it came too late.
 
     Args:
         attempt_id (UUID):
@@ -144,9 +146,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[Attempt | Problem]:
-    """Take the request back, while nothing was sent
+    """Take the request back, until its Reset is claimed for sending
 
-     The answer is the attempt as it is; that it was cancelled is said by its verdict.
+     The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came
+    in time (`withdrawal.answer` tells). 409 says that it came too late.
 
     Args:
         attempt_id (UUID):
@@ -173,9 +176,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
 ) -> Attempt | Problem | None:
-    """Take the request back, while nothing was sent
+    """Take the request back, until its Reset is claimed for sending
 
-     The answer is the attempt as it is; that it was cancelled is said by its verdict.
+     The answer is the attempt: `cancelled`, or as it is where nobody says within 2 s whether that came
+    in time (`withdrawal.answer` tells). 409 says that it came too late.
 
     Args:
         attempt_id (UUID):

@@ -110,7 +110,7 @@ def sync_detailed(
     Args:
         charger_id (str): The charger's OCPP identity.
         idempotency_key (None | str | Unset): Of your choice, new for each restart that you mean.
-            The same key is the same attempt.
+            The same key is the same attempt; with another body than the first it is answered 422.
         body (RestartRequest | Unset): How to restart a charger. Everything has a default: an
             empty body restarts it now.
 
@@ -162,7 +162,7 @@ def sync(
     Args:
         charger_id (str): The charger's OCPP identity.
         idempotency_key (None | str | Unset): Of your choice, new for each restart that you mean.
-            The same key is the same attempt.
+            The same key is the same attempt; with another body than the first it is answered 422.
         body (RestartRequest | Unset): How to restart a charger. Everything has a default: an
             empty body restarts it now.
 
@@ -209,7 +209,7 @@ async def asyncio_detailed(
     Args:
         charger_id (str): The charger's OCPP identity.
         idempotency_key (None | str | Unset): Of your choice, new for each restart that you mean.
-            The same key is the same attempt.
+            The same key is the same attempt; with another body than the first it is answered 422.
         body (RestartRequest | Unset): How to restart a charger. Everything has a default: an
             empty body restarts it now.
 
@@ -259,7 +259,7 @@ async def asyncio(
     Args:
         charger_id (str): The charger's OCPP identity.
         idempotency_key (None | str | Unset): Of your choice, new for each restart that you mean.
-            The same key is the same attempt.
+            The same key is the same attempt; with another body than the first it is answered 422.
         body (RestartRequest | Unset): How to restart a charger. Everything has a default: an
             empty body restarts it now.
 
