@@ -19,7 +19,7 @@ check: setup  ## format, lint, types, import rules, contracts, unit tests: under
 	@ops/check.sh
 
 test: setup  ## every test, on the embedded Kafka and PostgreSQL
-	@$(PY) -m pytest tests $(ARGS)
+	@$(PY) -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: setup  ## try to break the restarts: make simulate SEEDS=100000, or replay one: SEED=7 [MUTANT=name]
 	@PYTHONPATH=tests/support $(PY) -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTANT),--mutant $(MUTANT))

@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("name", choices=sorted(NAMES), help="what to measure")
     parser.add_argument("--rounds", type=int, help="how many measurements, where there are such")
     parser.add_argument("--chargers", type=int, help="how many chargers are connected")
+    parser.add_argument("--only", help="of several kinds only those with this in their name, as --only bombs")
     args = parser.parse_args()
     chosen = {name: value for name, value in vars(args).items() if name != "name" and value is not None}
     benchmark = importlib.import_module(NAMES[args.name])

@@ -44,12 +44,12 @@ class Neighbours:
             await ws.receive_str(timeout=30)
             self._sockets.append(ws)
 
-    async def latency(self, seconds: float) -> Distribution:
-        """Milliseconds from a Heartbeat to its answer, over so long."""
+    async def latency(self, seconds: float) -> list[float]:
+        """Milliseconds from each Heartbeat to its answer, over so long."""
         found: list[float] = []
         until = time.monotonic() + seconds
         await asyncio.gather(*(self._beat(ws, until, found) for ws in self._sockets))
-        return Distribution.of(found)
+        return found
 
     @staticmethod
     async def _beat(ws: aiohttp.ClientWebSocketResponse[bool], until: float, found: list[float]) -> None:
@@ -65,8 +65,11 @@ class Neighbours:
             await asyncio.sleep(PAUSE_S)
 
 
-async def measure(*, chargers: int = NEIGHBOURS) -> int:
-    """Without abuse, beside each kind of it, and without again, since the machine's speed may change meanwhile."""
+async def measure(*, chargers: int = NEIGHBOURS, only: str = "") -> int:
+    """Beside each kind of abuse, and without any before each and after the last: the machine's speed may change."""
+    kinds = [kind for kind in KINDS if only in kind]
+    if not kinds:
+        raise SystemExit(f"no kind of abuse has {only!r} in its name; there are: {', '.join(KINDS)}")
     names = identities(chargers + 1)
     rows: dict[str, Distribution] = {}
     async with bridge(names) as (server, _stack), aiohttp.ClientSession() as client:
@@ -75,17 +78,28 @@ async def measure(*, chargers: int = NEIGHBOURS) -> int:
         neighbours = Neighbours(server.port, [name for name in names if name != ABUSER], client)
         await neighbours.connect()
         await neighbours.latency(WARM_UP_S)
-        before = await neighbours.latency(SECONDS)
-        for kind in KINDS:
-            arguments = [str(server.port), str(SECONDS + 2 * WARM_UP_S), kind, PASSWORD]
-            abuser = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.abusers", *arguments)
+        undisturbed = await neighbours.latency(SECONDS)
+        for kind in kinds:
+            rows[kind] = Distribution.of(await _beside(kind, server.port, neighbours))
             await neighbours.latency(WARM_UP_S)
-            rows[kind] = await neighbours.latency(SECONDS)
-            await abuser.wait()
-        after = await neighbours.latency(SECONDS)
-    normal = max(before, after, key=lambda each: each.p50)
-    _print(rows, normal)
+            undisturbed += await neighbours.latency(SECONDS)
+    _print(rows, Distribution.of(undisturbed))
     return 0
+
+
+async def _beside(kind: str, port: int, neighbours: Neighbours) -> list[float]:
+    """The neighbours' latency while somebody does this harm."""
+    arguments = [str(port), str(SECONDS + 2 * WARM_UP_S), kind, PASSWORD]
+    abuser = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.abusers", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert abuser.stdout is not None
+    # What it takes to get ready would be measured with the abuse: it shares the neighbours' core.
+    await abuser.stdout.readline()
+    await neighbours.latency(WARM_UP_S)
+    found = await neighbours.latency(SECONDS)
+    await abuser.wait()
+    return found
 
 
 def _print(rows: dict[str, Distribution], normal: Distribution) -> None:

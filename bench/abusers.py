@@ -90,6 +90,16 @@ async def _flood(ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
     await asyncio.sleep(0.05)
 
 
+async def _pings(ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
+    for _ in range(100):
+        await ws.ping()
+    await asyncio.sleep(0.05)
+
+
+async def _nothing(ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
+    await ws.close()
+
+
 async def _garbage(ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
     await ws.send_str("garbage", compress=0)
     await ws.send_bytes(os.urandom(500), compress=0)
@@ -121,6 +131,8 @@ KINDS: dict[str, Callable[[Abuser], Awaitable[None]]] = {
     "500 wrong passwords a second": lambda abuser: abuser.every(0.002, abuser.wrong_password),
     "200 slow handshakes a second": lambda abuser: abuser.every(0.005, abuser.slow_handshake),
     "a flood of frames": lambda abuser: abuser.talking(_flood),
+    "a flood of pings": lambda abuser: abuser.talking(_pings),
+    "a charger that comes and goes": lambda abuser: abuser.talking(_nothing),
     "garbage and binary frames": lambda abuser: abuser.talking(_garbage),
     "frames of 1 MB": lambda abuser: abuser.talking(_giant),
     "deflate bombs of 100 MB": lambda abuser: abuser.talking(_bombs),
@@ -128,8 +140,9 @@ KINDS: dict[str, Callable[[Abuser], Awaitable[None]]] = {
 
 
 async def abuse(port: int, seconds: float, kind: str, password: str) -> None:
-    """Does harm for so long."""
+    """Does harm for so long, and says when it begins."""
     async with aiohttp.ClientSession() as client:
+        print("ready", flush=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await KINDS[kind](Abuser(port, password, client))

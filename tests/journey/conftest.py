@@ -11,20 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_system import PASSWORD, System
+from running_system import DELICATE, PASSWORD, System
 
 from ops.embedded.ports import next_free
 from ops.embedded.state import StackState, find
 
-UP_WITHIN_S = 150.0
+UP_WITHIN_S = 240.0
 
 IMPATIENT = ("--longest-pause", "0.5")
 """Tests kill the same service many times."""
 SETTINGS = {
+    "OCPP_BRIDGE_QUIET_AFTER_BOOT_S_BY_MODEL": f'{{"{DELICATE}": 60}}',
+    "PORTAL_TAKE_BACK_S": "10",
     "RESTART_ORCHESTRATOR_ANSWER_WINDOW_S": "2",
     "RESTART_ORCHESTRATOR_DROP_WINDOW_S": "4",
     "RESTART_ORCHESTRATOR_BOOT_WINDOW_S": "8",
     "RESTART_ORCHESTRATOR_GRACE_WINDOW_S": "1",
+    "RESTART_ORCHESTRATOR_LEARN_EVERY_S": "1",
+    "RESTART_ORCHESTRATOR_LEARN_SETTLED_S": "2",
 }
 
 

@@ -1,11 +1,13 @@
 """A process dies at the worst moments of a restart: there is one verdict, it is true, and the charger got one frame."""
 
+import asyncio
 import os
 import signal
 from contextlib import asynccontextmanager
 from itertools import groupby
 
 import pytest
+from running_system import DELICATE
 
 from chassis import failpoints
 from chassis.testing import eventually
@@ -47,6 +49,7 @@ IN_THE_BRIDGE = [
     (failpoints.OBSERVATION_HEARD, ChargerBooted.wire_type),
     (failpoints.OBSERVATION_PUBLISHED, ChargerBooted.wire_type),
 ]
+IN_A_WITHDRAWAL = [(failpoints.RESET_WITHDRAWN, "")]
 
 
 @asynccontextmanager
@@ -126,6 +129,22 @@ async def test_the_bridge_dies(system, personality, place, about):
         await assert_one_true_verdict(system, admin, charger, asked["attempt_id"])
 
 
+async def test_the_bridge_dies_between_a_withdrawal_and_its_word(system):
+    """The Reset waits, since its charger has just booted. What the ledger says is told by the next process."""
+    [(place, _)] = IN_A_WITHDRAWAL
+    async with system.charger(model=DELICATE) as charger, system.person() as admin:
+        await admin.available(charger.identity)
+        async with killed_at(system, BRIDGE, place, charger.identity):
+            asked = await admin.ask(charger.identity)
+            await admin.take_back(asked["attempt_id"])
+        attempt = await admin.ended(asked["attempt_id"])
+        assert (attempt["verdict"]["verdict"], attempt["withdrawal"]["answer"]) == ("cancelled", "withdrawn")
+        assert await outcomes_of(system, charger.identity, asked["attempt_id"]) == ["cancelled"]
+        assert await frames_of(system, charger.identity, asked["attempt_id"]) == 0
+        await asyncio.wait_for(charger.booted(), 30)
+        assert charger.facts.resets == []
+
+
 @pytest.mark.parametrize("infrastructure", ["kafka", "postgres"])
 @pytest.mark.parametrize("moment", ["asked", "sent"])
 async def test_what_we_stand_on_dies(system, infrastructure, moment):
@@ -170,4 +189,4 @@ async def reset_arrived(charger):
 
 
 def test_every_place_is_tried():
-    assert {place for place, _ in IN_THE_ORCHESTRATOR + IN_THE_BRIDGE} == set(failpoints.ALL)
+    assert {place for place, _ in IN_THE_ORCHESTRATOR + IN_THE_BRIDGE + IN_A_WITHDRAWAL} == set(failpoints.ALL)

@@ -48,6 +48,24 @@ async def test_an_operator_rotates_a_password_over_ocpp_and_is_shown_it_once(sys
     assert shown.encode() not in logs
 
 
+async def test_who_is_refused_is_told_to_the_administrators_of_the_chargers_group(system: Any) -> None:
+    async with system.charger() as charger, system.person() as administrator:
+        assert [await status_with(system, charger.identity, b"wrong") for _ in range(12)][-1] == 429
+        # Whoever fails in its name: at its own address the charger gets in.
+        assert await status_with(system, charger.identity, PASSWORD) == 101
+        path = f"/api/v1/chargers/{charger.identity}/security-events"
+
+        async def told() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = (await administrator.http.get(path)).json()["items"]
+            assert {each["why"] for each in found} == {"wrong_password", "too_many"}
+            return found
+
+        shown = await eventually(told, within=15)
+        assert {each["address"] for each in shown} == {"127.0.0.1"}
+        async with system.person("harbour-user") as member:
+            assert (await member.http.get(path)).status_code == 403
+
+
 def back_with_it(charger: Any) -> None:
     assert charger.facts.sockets_opened >= 2
     # Before it is known everywhere it is answered 404; its passwords are never refused.

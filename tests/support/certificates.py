@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -68,12 +69,14 @@ class Authority:
         kind: str = "ecdsa",
         organization: str | None = None,
         days: float = 1,
+        begins: float = -1,
         file: str | None = None,
     ) -> Files:
-        """A certificate that is good from yesterday on, until so many days from now."""
+        """A certificate that is good from yesterday on, or another day, until so many days from now."""
         key = new_key(kind)
         now = datetime.now(UTC)
-        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+        # Some names here are longer than certificates may have them.
+        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)]
         if organization is not None:
             names.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
         hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -83,7 +86,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
+            .not_valid_before(now + timedelta(days=begins))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -101,6 +104,29 @@ class Authority:
         if certificate is not None:
             context.load_cert_chain(certificate.chain, certificate.key)
         return context
+
+
+class Door:
+    """What a bridge with TLS is made of: its certificates, the authority of its chargers, and one that is strange."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = Authority(folder)
+        self.stranger = Authority(folder, "stranger")
+        self.ecdsa = self.authority.issue("localhost", kind="ecdsa")
+        self.rsa = self.authority.issue("localhost", kind="rsa")
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        return {
+            "tls_port": 0,
+            "tls_certificates": f"{self.ecdsa},{self.rsa}",
+            "tls_client_ca": str(self.authority.file),
+            "tls_client_organization": "Operator",
+            **more,
+        }
+
+    def charger(self, name: str, organization: str = "Operator", **options: Any) -> ssl.SSLContext:
+        certificate = self.authority.issue(name, organization=organization, **options)
+        return self.authority.client(certificate)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -22,9 +22,12 @@ from ops.embedded.places import DataDir
 from ops.embedded.ports import next_free
 from ops.embedded.state import RunningProcess, StackState, find
 from simulator import Charger
+from simulator.personalities import Personality
 
 PASSWORD = "sixteen-or-more-characters"
 SPEED = 20.0
+DELICATE = "Delicate One"
+"""A model that is left alone after a boot: its Resets wait until they are void."""
 VERDICT_WITHIN_S = 60.0
 
 
@@ -81,14 +84,15 @@ class System:
     @asynccontextmanager
     async def charger(
         self,
-        personality: str = "healthy",
+        personality: str | Personality = "healthy",
         protocol: str = "ocpp1.6",
         group: str = "harbour",
         model: str = "Commander 2",
+        speed: float = SPEED,
     ) -> AsyncIterator[Charger]:
         """A simulated charger, connected and booted."""
         charger_id = await self.add_charger(group, model)
-        charger = Charger(charger_id, self.bridge, PASSWORD, protocol, personality, model=model, speed=SPEED)
+        charger = Charger(charger_id, self.bridge, PASSWORD, protocol, personality, model=model, speed=speed)
         async with charger:
             await asyncio.wait_for(charger.booted(), 30)
             yield charger
@@ -202,6 +206,10 @@ class Person:
             return attempt
 
         return await eventually(over, within=VERDICT_WITHIN_S)
+
+    async def take_back(self, attempt_id: str) -> httpx2.Response:
+        """Asks to take a restart back; the answer says whether that came in time."""
+        return await self.http.delete(f"/api/v1/restarts/{attempt_id}")
 
     async def restart(self, charger_id: str, **body: Any) -> dict[str, Any]:
         """Asks, and waits for the verdict."""

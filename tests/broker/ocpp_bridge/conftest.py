@@ -24,9 +24,7 @@ from contracts import topics
 from contracts.calls import CallCharger
 from contracts.envelope import Envelope
 from contracts.fleet import CredentialSet
-from contracts.ocpp import (
-    ResetCharger,
-)
+from contracts.ocpp import ResetCharger, StrangerRefused
 
 PASSWORD = b"0123456789abcdef0123"
 SALT = b"some salt"
@@ -91,9 +89,10 @@ class Neighbours:
     async def start(self) -> None:
         self.fleet, self.orchestrator = await self._publisher("fleet"), await self._publisher("restart-orchestrator")
         self.portal = await self._publisher("portal")
-        results = CompactedTable(self._connection("portal"), topics.OCPP_CALL_RESULTS, self._hear, self._metrics)
-        await results.start()
-        self._stack.push_async_callback(results.stop)
+        for topic in (topics.OCPP_CALL_RESULTS, topics.OCPP_STRANGERS):
+            table = CompactedTable(self._connection("portal"), topic, self._hear, self._metrics)
+            await table.start()
+            self._stack.push_async_callback(table.stop)
         for topic in (topics.OCPP_CONNECTIVITY, topics.OCPP_OBSERVATIONS, topics.OCPP_ANSWERS):
             table = CompactedTable(self._connection("restart-orchestrator"), topic, self._hear, self._metrics)
             await table.start()
@@ -143,7 +142,7 @@ class Neighbours:
         return await eventually(last, 15)
 
     def _hear(self, envelope: Envelope[Any]) -> None:
-        if envelope.data.key() == self.charger_id:
+        if envelope.data.key() == self.charger_id or isinstance(envelope.data, StrangerRefused):
             self.heard.append(envelope.data)
 
     def _connection(self, principal: str) -> KafkaConnection:

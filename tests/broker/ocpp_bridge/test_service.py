@@ -2,13 +2,23 @@
 
 import asyncio
 import base64
+import contextlib
 
 import aiohttp
 import orjson
+from certificates import Door
 
 from chassis.testing import eventually
 from contracts.calls import CallAnswered
-from contracts.ocpp import ChargerBooted, ChargerConnected, ChargerDisconnected, ResetAccepted, ResetSent
+from contracts.ocpp import (
+    ChargerBooted,
+    ChargerConnected,
+    ChargerDisconnected,
+    ConnectionRefused,
+    ResetAccepted,
+    ResetSent,
+    StrangerRefused,
+)
 
 from .conftest import PASSWORD, running
 
@@ -85,3 +95,25 @@ async def test_the_portal_has_a_charger_called_and_hears_its_answer(neighbours, 
         async with client.get(f"http://127.0.0.1:{http}/api/v1/sessions/{neighbours.charger_id}") as answer:
             assert answer.status == 401
         await ws.close()
+
+
+async def test_certificates_that_tls_does_not_accept_are_told_of_as_a_chargers_or_a_strangers(
+    neighbours, environment, tmp_path
+):
+    door = Door(tmp_path)
+    tls = {f"OCPP_BRIDGE_{name.upper()}": str(value) for name, value in door.settings().items()}
+    await neighbours.enroll()
+    async with running(environment | tls) as bridge:
+        await eventually(lambda: bridge.port(r'"http":"127.0.0.1:(\d+)","event":"started"'), 60)
+        port = bridge.port(r'"port":(\d+),"event":"listening for chargers over TLS"')
+        for name in (neighbours.charger_id, "nobody"):
+            context = door.authority.client(door.stranger.issue(name, file="strange"))
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+                assert await reader.read(1) == b""
+                writer.close()
+        claimed, stranger = await neighbours.hears(ConnectionRefused), await neighbours.hears(StrangerRefused)
+    assert (claimed.charger_id, claimed.cause, claimed.named_by) == (
+        neighbours.charger_id, "strange_authority", "certificate"
+    )  # fmt: skip
+    assert (stranger.claimed_name, stranger.cause) == ("nobody", "strange_authority")

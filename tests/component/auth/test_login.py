@@ -133,3 +133,22 @@ async def test_passwords_are_kept_as_argon2id_only(operator: Any) -> None:
 
     assert len(kept) == 2
     assert all(value.startswith("$argon2id$") for value in kept)
+
+
+async def test_the_language_that_somebody_chose_is_told_when_they_sign_in(auth: Any) -> None:
+    await auth.as_operator()
+    assert (await auth.sign_in("operator", PASSWORD)).json()["language"] is None
+
+    for language in ("es", "pt-BR", None):
+        assert (await auth.http.put("/api/v1/me/language", json={"language": language})).status_code == 204
+        assert (await auth.sign_in("operator", PASSWORD)).json()["language"] == language
+
+
+@pytest.mark.parametrize("wrong", [{}, {"language": ""}, {"language": "e"}, {"language": "es_ES"}])
+async def test_what_is_no_language_is_not_kept(auth: Any, wrong: dict[str, str]) -> None:
+    await auth.as_operator()
+    assert (await auth.http.put("/api/v1/me/language", json=wrong)).status_code == 422
+
+
+async def test_nobody_chooses_a_language_without_signing_in(auth: Any) -> None:
+    assert (await auth.http.put("/api/v1/me/language", json={"language": "es"})).status_code == 401

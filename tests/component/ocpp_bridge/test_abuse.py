@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from chassis.testing import eventually
-from contracts.ocpp import ChargerConnected, ChargerDisconnected
+from contracts.ocpp import ChargerConnected, ChargerDisconnected, ConnectionRefused
 
 PROTOCOLS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 
@@ -199,6 +199,72 @@ async def test_a_flood_ends_its_own_session_while_neighbours_are_answered(site):
         await asyncio.wait([flooding])
         flooding.exception()
     assert site.metric(bridge, "floods_total", protocol="ocpp1.6") == 1
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong"])
+async def test_pings_are_a_flood_as_well(site, kind):
+    bridge = await site.start(frames_per_second=50)
+    site.enroll("garage-1")
+    async with neighbour(site, bridge) as is_answered, site.connected(bridge, "garage-1") as charger:
+
+        async def flood() -> None:
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                for _ in range(20_000):
+                    await getattr(charger.ws, kind)()
+
+        flooding = asyncio.create_task(flood())
+        await is_answered()
+        assert await charger.closed() == 1008
+        await asyncio.wait([flooding])
+    assert site.metric(bridge, "floods_total", protocol="ocpp1.6") == 1
+
+
+async def test_long_frames_are_a_flood_sooner_than_short_ones(site):
+    bridge = await site.start(frames_per_second=10)
+    async with neighbour(site, bridge), site.booted(bridge, "garage-1") as charger:
+        for number in range(30):
+            await charger.send([2, f"l{number}", "DataTransfer", {"vendorId": "x", "data": "y" * 200_000}])
+        assert await charger.closed() == 1008
+    assert site.metric(bridge, "floods_total", protocol="ocpp1.6") == 1
+
+
+async def test_a_charger_that_connects_again_and_again_is_told_to_wait_and_keeps_nobody_else_out(site):
+    bridge = await site.start(connections_at_once=5, connections_every_s=60)
+    site.enroll("garage-1")
+    async with neighbour(site, bridge) as is_answered:
+        for _ in range(5):
+            async with site.connected(bridge, "garage-1"):
+                pass
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with site.connected(bridge, "garage-1"):
+                pass
+        assert refused.value.status == 429
+        assert int(refused.value.headers["Retry-After"]) > 0
+        await is_answered()
+        async with site.booted(bridge, "garage-2"):
+            pass
+    # It has shown who it is: nothing is suspicious.
+    assert site.publisher.of(ConnectionRefused) == []
+
+
+async def test_wrong_passwords_use_up_none_of_a_chargers_connections(site):
+    bridge = await site.start(connections_at_once=1, connections_every_s=60)
+    site.enroll("garage-1")
+    for _ in range(3):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with site.connected(bridge, "garage-1", password=b"wrong"):
+                pass
+    async with site.connected(bridge, "garage-1"):
+        pass
+
+
+async def test_what_is_not_deflated_although_it_says_so_ends_its_own_session(site):
+    bridge = await site.start()
+    site.enroll("garage-1")
+    async with neighbour(site, bridge), site.connected(bridge, "garage-1", "ocpp2.0.1", compress=15) as charger:
+        charger.ws._response.connection.transport.write(b"\xc1\x85\x00\x00\x00\x00\xff\xff\xff\xff\xff")
+        assert await charger.closed() == 1007
+        await eventually(lambda: _told(site, "garage-1", "refused"))
 
 
 async def test_ten_thousand_wrong_passwords_are_401_then_429_and_lock_nobody_else_out(site):

@@ -62,12 +62,13 @@ async def test_too_many_wrong_passwords_get_429_with_a_time_to_wait(site):
     bridge = await site.start(wrong_credentials=2, wrong_credentials_every_s=60)
     site.enroll("garage-1")
     site.enroll("garage-2")
-    assert [(await refused(site, bridge, password=b"wrong")).status for _ in range(3)] == [401, 401, 429]
-    error = await refused(site, bridge)
+    assert [(await refused(site, bridge, password=b"wrong")).status for _ in range(2)] == [401, 401]
+    error = await refused(site, bridge, password=b"wrong")
     assert error.status == 429
     assert int(error.headers["Retry-After"]) > 0
-    async with site.connected(bridge, "garage-2"):
-        pass  # another charger behind the same address is not locked out
+    for charger_id in ("garage-1", "garage-2"):
+        async with site.connected(bridge, charger_id):
+            pass  # neither the charger nor another one behind the same address is locked out
 
 
 async def test_nobody_is_let_in_before_the_credentials_are_read(site):

@@ -14,6 +14,7 @@ from chassis.health import Health
 from chassis.http import create_http
 from chassis.testing import eventually
 from chassis.tokens import KeyRing
+from contracts.fleet import Registration
 from contracts.ocpp import ChargerBooted, ConnectorStatusReported, ResetAccepted
 from ocpp_bridge import inspection
 
@@ -55,6 +56,27 @@ async def test_a_connected_charger_is_shown_with_its_session_and_hardware(site):
     assert (seen["epoch"], seen["protocol"], seen["accepted"], seen["restarting"]) == (1, "ocpp1.6", True, False)
     assert (seen["vendor"], seen["model"], seen["firmware"]) == ("Acme", "One", "1.2.3")
     assert datetime.now(UTC) - datetime.fromisoformat(seen["since"]) < timedelta(minutes=1)
+
+
+async def test_what_is_under_way_is_measured(site):
+    bridge = await site.start()
+    site.enroll("garage-1", registration=Registration.PENDING)
+
+    def now() -> list[float]:
+        handshakes = [site.metric(bridge, "handshakes_now", state=state) for state in ("in progress", "waiting")]
+        return [*handshakes, site.metric(bridge, "boots_now"), site.metric(bridge, "sessions_pending")]
+
+    assert now() == [0, 0, 0, 0]
+    async with site.connected(bridge, "garage-1") as charger:
+        assert (await charger.boot())["status"] == "Pending"
+        async with bridge.admission.turn("garage-2"):
+            with bridge.boots.turn():
+                assert now() == [1, 0, 1, 1]
+    await eventually(lambda: nothing(now()))
+
+
+def nothing(numbers: list[float]) -> None:
+    assert set(numbers) == {0}
 
 
 async def test_the_last_frames_of_both_sides_are_shown_without_secrets(site):

@@ -17,7 +17,7 @@ from chassis.tokens import KeyRing
 from contracts import topics
 from contracts.ocpp import ConnectionRefused
 from ocpp_bridge import refusals_api
-from ocpp_bridge.refusals import Refusals
+from ocpp_bridge.refusals import Refusals, Refused
 
 RIGHT = b"0123456789abcdef0123"
 KEY = ECKey.generate_key("P-256", {"kid": "test"})
@@ -114,6 +114,15 @@ async def test_strangers_behind_the_same_address_do_not_keep_a_good_charger_out(
     assert await knock(site, bridge, "garage-1", password=RIGHT) == 101
 
 
+async def test_a_stranger_who_fails_in_a_chargers_name_all_the_time_does_not_keep_it_out_at_the_same_address(site):
+    bridge = await site.start(wrong_credentials=2, wrong_credentials_every_s=600)
+    site.enroll("garage-1")
+    for password in (RIGHT, *[b"wrong"] * 20, RIGHT, b"wrong", RIGHT):
+        status = await knock(site, bridge, password=password)
+        assert status == 101 if password is RIGHT else status in {401, 429}
+    assert [told.why for told in await site.published(ConnectionRefused, 2)] == ["wrong_password", "too_many"]
+
+
 async def test_the_messages_of_many_attackers_are_bounded(site):
     class Counting:
         told = 0
@@ -125,7 +134,7 @@ async def test_the_messages_of_many_attackers_are_bounded(site):
     counting = Counting()
     refusals = Refusals(counting, site.clock, bridge.trust.refusals._metrics)
     for number in range(3000):
-        refusals.note("garage-1", "wrong_password", f"address {number}")
+        refusals.note(Refused("wrong_password", f"address {number}", "garage-1"))
     assert len(refusals._windows) == 2000
     await refusals.stop()
     assert counting.told <= 2000

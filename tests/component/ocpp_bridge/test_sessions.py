@@ -1,11 +1,13 @@
 """One charger, one session: numbered, taken over, fenced, pinged, and told of when it ends."""
 
 import asyncio
+import time
+from datetime import timedelta
 
 import aiohttp
 import pytest
 
-from chassis.testing import eventually
+from chassis.testing import FakeClock, eventually
 from contracts.ocpp import ChargerConnected, ChargerDisconnected, ConnectorStatusReported
 
 CONNECTIVITY = "ocpp.connectivity.v1"
@@ -63,6 +65,14 @@ def _is(found, expected):
     assert found == expected
 
 
+async def _rows(bridge, statement, count, *arguments):
+    assert len(await bridge._store.fetch(statement, *arguments)) == count
+
+
+def _waited(since, seconds):
+    assert time.monotonic() - since >= seconds
+
+
 async def test_what_was_said_before_a_socket_died_still_counts(site):
     bridge = await site.start()
     async with site.booted(bridge, "garage-1") as charger:
@@ -86,6 +96,28 @@ async def test_another_instance_takes_over_and_the_old_one_lets_go_without_a_wor
         await one.connectivity.all_told()
         # The last word about the charger on the compacted topic is that it is here.
         assert story(site) == [("garage-1", 1, "connected"), ("garage-1", 2, "connected")]
+
+
+async def test_an_instance_lets_go_of_a_charger_that_has_come_to_others_several_times_since(site):
+    one, two, three = [await site.start(name) for name in ("one", "two", "three")]
+    async with site.booted(one, "garage-1") as first, site.booted(two, "garage-1") as second:
+        for _ in range(2):
+            async with site.booted(three, "garage-1"):
+                pass
+        await site.published(ChargerConnected, 4)
+        for bridge, charger in ((one, first), (two, second)):
+            await bridge.succession.look()
+            assert await charger.closed() == 1008
+        assert await bridge.epochs.taken() == []
+
+
+async def test_what_a_dead_instance_had_to_let_go_of_is_forgotten_with_it(site):
+    one, two = await site.start("one"), await site.start("two")
+    async with site.booted(one, "garage-1"):
+        await site.vanish(one)
+    async with site.booted(two, "garage-1"):
+        await site.start("one")
+        assert await two._store.fetch("select from charger_sessions where taken_from is not null") == []
 
 
 async def test_an_instance_that_lost_a_charger_to_another_keeps_the_end_of_the_old_socket_to_itself(site):
@@ -151,6 +183,21 @@ async def test_a_watched_charger_that_answers_its_pings_stays(site):
             await charger.ws.pong(message.data)
         assert "currentTime" in await charger.call("Heartbeat", {})
     assert [said.why for said in await site.published(ChargerDisconnected)] == ["closed"]
+
+
+async def test_a_charger_is_watched_for_as_long_as_it_was_to_be_though_the_clock_is_put_forward(site):
+    site.clock = FakeClock()
+    bridge = await site.start(ping_interval_s=60, watch_ping_interval_s=2)
+    async with site.booted(bridge, "garage-1"):
+        session = bridge.sessions.get("garage-1")
+        bridge.watch.watch("garage-1", site.clock.now() + timedelta(seconds=100))
+        site.clock.jump(300)
+        for seconds, pinged in ((50, True), (105, False)):
+            began, moment = session.pinged_at, session.heard_at + seconds
+            session.pinged_at = session.heard_at = moment - 3
+            session.asked_at = 0.0
+            bridge.watch.look(moment)
+            assert (session.pinged_at != moment - 3) is pinged, (seconds, began)
 
 
 async def test_nobody_is_pinged_before_the_idle_interval(site):
@@ -223,6 +270,55 @@ async def test_a_killed_instance_is_inherited_by_another_when_its_lease_has_ende
         assert (lost.charger_id, lost.epoch, lost.why) == ("garage-1", 1, "bridge_lost")
 
     await eventually(inherited)
+
+
+async def test_what_an_instance_had_only_just_closed_is_told_of_whatever_its_clock_said(site):
+    site.clock = FakeClock()  # months behind
+    one = await site.start("one")
+    async with site.booted(one, "garage-1"):
+        await site.published(ChargerConnected)
+        site.publisher.holding.add(CONNECTIVITY)
+    closed = "select from charger_sessions where closed_at is not null"
+    await eventually(lambda: _rows(one, closed, 1))
+    await site.vanish(one)
+    site.publisher.held.clear()
+    site.publisher.holding.clear()
+    await site.start("one")
+    assert [said.why for said in await site.published(ChargerDisconnected)] == ["bridge_lost"]
+
+
+async def test_an_heir_that_waits_for_kafka_keeps_its_own_lease(site):
+    one = await site.start("one", lease_s=0.5)
+    async with site.booted(one, "garage-1"):
+        await site.published(ChargerConnected)
+        await site.vanish(one)
+    site.publisher.holding.add(CONNECTIVITY)
+    two, name = await site.start("two", lease_s=0.5), "two"
+    async with site.booted(two, "garage-2") as charger:
+        name = two.instance
+        await eventually(lambda: _is(len(site.publisher.held), 2))  # the news of garage-2, and of garage-1's end
+        renewed = "select from bridge_leases where instance = $1 and renewed_at > clock_timestamp() - interval '0.3 s'"
+        began = time.monotonic()
+        await eventually(lambda: _waited(began, 1.0))
+        await eventually(lambda: _rows(two, renewed, 1, name))
+        assert (two.instance, charger.ws.closed) == (name, False)
+
+
+async def test_an_instance_that_was_taken_for_dead_while_it_began_goes_on_under_a_new_name(site):
+    one = await site.start("one")
+    async with site.booted(one, "garage-1"):
+        await site.published(ChargerConnected)
+        await site.vanish(one)
+    site.publisher.holding.add(CONNECTIVITY)
+    beginning = asyncio.create_task(site.start("one"))
+    three = await site.start("three")
+    await eventually(lambda: _is(len(site.publisher.held), 1))
+    taken = "delete from bridge_leases where instance like 'one%' and instance <> $1 returning instance"
+    leases = await three._store.fetch(taken, one.instance)
+    site.publisher.release()
+    again = await beginning
+    assert [row["instance"] for row in leases] not in ([], [again.instance])
+    assert len(await three._store.fetch("select from bridge_leases where instance = $1", again.instance)) == 1
 
 
 async def test_a_charger_that_is_back_elsewhere_is_not_declared_lost(site):

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from chassis.testing import eventually
-from contracts.ocpp import ChargerBooted, ChargerConnected, ConnectorStatusReported
+from contracts.ocpp import ChargerBooted, ChargerConnected, ChargerDisconnected, ConnectorStatusReported
 from contracts.restart import AttemptMoved, Status
 
 from .conftest import BOOTS, envelope
@@ -154,6 +154,18 @@ async def test_a_charger_that_goes_away_while_it_waits_costs_nothing_and_is_no_e
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_a_charger_that_goes_away_in_its_handshake_has_no_session_left_on_which_no_reset_could_be_sent(site):
+    bridge = await site.start()
+    async with site.booted(bridge, "garage-1") as charger, knocking(site, bridge) as chargers:
+        async with slow_database(site):
+            chargers.come("garage-1")
+            await is_(lambda: bridge.admission.in_progress == 1)
+            chargers.tasks.pop().cancel()
+            await is_(lambda: all(one.transport is None for one in bridge.listener._runner.server.connections))
+        assert await charger.closed() == 1008
+    assert [(said.epoch, said.why) for said in await site.published(ChargerDisconnected)] == [(1, "replaced")]
+
+
 async def test_an_instance_that_can_hold_no_more_sockets_says_so(site):
     bridge = await site.start(sockets_at_most=1)
     site.enroll("garage-2")
@@ -218,6 +230,34 @@ async def test_a_boot_that_kafka_gets_late_is_put_off_and_counts_once_when_it_is
     assert len(same) == 3
     assert len(set(same)) == 1
     assert another not in same
+
+
+async def test_a_boot_that_is_said_again_on_the_next_session_says_since_when_it_is_owed(site):
+    bridge = await site.start()
+    async with site.booted(bridge, "garage-1"):
+        pass
+    site.publisher.failing.add(OBSERVATIONS)
+    for _ in range(2):
+        async with site.connected(bridge, "garage-1") as charger:
+            assert (await charger.boot())["status"] == "Pending"
+    site.publisher.failing.clear()
+    for _ in range(2):
+        async with site.booted(bridge, "garage-1"):
+            pass
+    told = site.publisher.of(ChargerBooted)
+    assert [(said.epoch, said.owed_since) for said in told] == [(1, None), (4, 2), (5, None)]
+
+
+async def test_a_charger_whose_first_boot_was_put_off_owes_it_to_every_instance(site):
+    one, two = await site.start("one"), await site.start("two")
+    site.enroll("garage-1")
+    site.publisher.failing.add(OBSERVATIONS)
+    async with site.connected(one, "garage-1") as charger:
+        assert (await charger.boot())["status"] == "Pending"
+    site.publisher.failing.clear()
+    async with site.booted(two, "garage-1"):
+        pass
+    assert [(said.epoch, said.owed_since) for said in site.publisher.of(ChargerBooted)] == [(2, 1)]
 
 
 async def test_a_boot_that_kafka_refuses_is_put_off_too(site):

@@ -6,7 +6,7 @@ import ssl
 
 import aiohttp
 import pytest
-from certificates import Authority, Files
+from certificates import Door, Files
 from structlog.testing import capture_logs
 
 from chassis.testing import eventually
@@ -15,29 +15,6 @@ from ocpp_bridge.listener import CannotListenError
 
 STATIC_RSA = ["AES128-GCM-SHA256", "AES256-GCM-SHA384"]
 ECDSA_SUITES = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]
-
-
-class Door:
-    """A bridge with TLS, and the authorities behind it."""
-
-    def __init__(self, tmp_path) -> None:
-        self.authority = Authority(tmp_path)
-        self.stranger = Authority(tmp_path, "stranger")
-        self.ecdsa = self.authority.issue("localhost", kind="ecdsa")
-        self.rsa = self.authority.issue("localhost", kind="rsa")
-
-    def settings(self, **more):
-        return {
-            "tls_port": 0,
-            "tls_certificates": f"{self.ecdsa},{self.rsa}",
-            "tls_client_ca": str(self.authority.file),
-            "tls_client_organization": "Operator",
-            **more,
-        }
-
-    def charger(self, name: str, organization: str = "Operator", **options) -> ssl.SSLContext:
-        certificate = self.authority.issue(name, organization=organization, **options)
-        return self.authority.client(certificate)
 
 
 @pytest.fixture
@@ -60,6 +37,7 @@ async def refused(site, bridge, charger_id="garage-1", **options) -> int:
 async def why_refused(site) -> str:
     [told] = await site.published(ConnectionRefused)
     assert (told.charger_id, told.count, told.address) == ("garage-1", 1, "127.0.0.1")
+    assert told.named_by == "request"
     return told.why
 
 
@@ -210,7 +188,7 @@ async def test_a_new_certificate_serves_new_handshakes_and_leaves_open_sessions_
     async with site.connected(bridge, "garage-1", ssl=door.authority.client()) as charger:
         await charger.boot()
         door.authority.issue("localhost", kind="ecdsa")
-        await bridge.listener.look_at_tls_files()
+        bridge.listener.look_at_tls_files()
         after = (await talk(bridge.listener.tls_port, door.authority.client())).getpeercert()
         assert after["serialNumber"] != before["serialNumber"]
         assert "currentTime" in await charger.call("Heartbeat", {})
@@ -241,14 +219,14 @@ async def test_files_that_are_no_good_are_refused_in_words_and_the_old_ones_stay
         case "gone":
             door.ecdsa.chain.unlink()
     with capture_logs() as logs:
-        await bridge.listener.look_at_tls_files()
+        bridge.listener.look_at_tls_files()
     [line] = [line for line in logs if line["event"] == "the new TLS files are no good: the ones before go on"]
     assert str(door.ecdsa.chain) in line["why"]
     assert site.metric(bridge, "tls_loads_total", outcome="refused") == 1
     after = (await talk(bridge.listener.tls_port, door.authority.client())).getpeercert()
     assert after["serialNumber"] == before["serialNumber"]
     door.authority.issue("localhost", kind="ecdsa")
-    await bridge.listener.look_at_tls_files()
+    bridge.listener.look_at_tls_files()
     assert site.metric(bridge, "tls_loads_total", outcome="used") == 2
 
 
@@ -258,7 +236,7 @@ async def test_an_authority_that_is_taken_away_lets_nobody_in_any_more(site, bri
     async with site.connected(bridge, "garage-1", ssl=context, password=None):
         pass
     shutil.copy(door.stranger.file, door.authority.file)
-    await bridge.listener.look_at_tls_files()
+    bridge.listener.look_at_tls_files()
     with pytest.raises((aiohttp.ClientError, OSError)):
         async with site.connected(bridge, "garage-1", ssl=context, password=None):
             pass

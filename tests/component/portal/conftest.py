@@ -20,9 +20,11 @@ from chassis.clock import SystemClock
 from chassis.database import Database
 from chassis.health import Health
 from chassis.http import create_http
+from chassis.metrics import Metrics
 from chassis.publisher import PublishFailedError
 from chassis.server import HttpServer
 from chassis.testing import eventually
+from chassis.timers import Timers
 from chassis.tokens import KeyRing
 from contracts import topics
 from contracts.auth import GroupDefined, MembershipGranted, SigningKeyPublished
@@ -41,6 +43,7 @@ from portal.limits import Limits
 from portal.live import Hub
 from portal.projections import PROJECTIONS
 from portal.settings import PortalSettings
+from portal.states import TIMER, States
 from portal.tables import metadata
 from portal.web import install
 from portal.words import catalogue
@@ -148,6 +151,8 @@ class World:
     context: Context
     http: httpx2.AsyncClient
     keyring: KeyRing
+    states: States
+    timers: Timers
     make: type[Make] = Make
 
     def token(self, user_id: str, **options: Any) -> str:
@@ -158,7 +163,7 @@ class World:
         for message in messages:
             envelope: Envelope[Message] = Envelope(uuid4(), "/services/test", at or now(), message)
             async with self.database.begin() as session:
-                handle = following(PROJECTION_OF[type(message)], keep=self.context.settings.feed_rows)
+                handle = following(PROJECTION_OF[type(message)], self.states, keep=self.context.settings.feed_rows)
                 await handle(session, [envelope])
 
     def bearer(self, user_id: str, **options: Any) -> dict[str, str]:
@@ -219,7 +224,7 @@ class Reader:
 
 @pytest.fixture
 async def settings() -> PortalSettings:
-    return PortalSettings(beat_s=0.2, streams_per_person=3, stream_queue=64)
+    return PortalSettings(beat_s=0.2, streams_per_person=3, stream_queue=64, take_back_s=0.3)
 
 
 @pytest.fixture
@@ -237,6 +242,10 @@ async def running(
     database = Database(url, "portal")
     words = catalogue()
     publisher = RecordingPublisher()
+    silence = timedelta(seconds=settings.firmware_silence_s)
+    timers = Timers(database, SystemClock(), Metrics("portal", CollectorRegistry()))
+    states = States(silence=silence, timers=timers, feed_rows=settings.feed_rows)
+    timers.on_due(states.on_silence, name=TIMER)
     hub = Hub(database, words, queue=settings.stream_queue, streams_per_person=settings.streams_per_person)
     context = Context(
         settings,
@@ -260,8 +269,9 @@ async def running(
     try:
         await eventually(lambda: _ready(hub))
         async with httpx2.AsyncClient(base_url=base, timeout=10, trust_env=False) as http:
-            yield World(base, database, publisher, context, http, keyring)
+            yield World(base, database, publisher, context, http, keyring, states, timers)
     finally:
+        await timers.stop()
         await hub.stop()
         await server.stop()
         await context.forwarder.close()

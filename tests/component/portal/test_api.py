@@ -1,5 +1,6 @@
 """The HTTP API, on a real database: what a member sees, asks for, and takes back."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -148,6 +149,18 @@ async def test_asking_for_a_restart_publishes_one_request_and_answers_with_the_a
     assert request.expires_at - request.requested_at == timedelta(seconds=600)
 
 
+async def test_only_who_may_ask_for_it_is_offered_to_wait_for_a_charger(world):
+    await world.seed()
+    await world.say(ChargerDisconnected(charger_id="CP-1", epoch=1, bridge="b", since=datetime.now(UTC), why="lost"))
+
+    async def told(user: str) -> str:
+        blocks = (await get(world, "/chargers/CP-1", user)).json()["restart"]["blocked_by"]
+        return next(block["detail"] for block in blocks if block["reason"] == "offline")
+
+    assert "you can ask for a restart when it is back" in await told("administrator")
+    assert (await told("user")).endswith("It must be online.")
+
+
 async def test_an_attempt_that_was_just_accepted_can_be_read_before_anyone_has_spoken_of_it(world):
     await world.seed()
     attempt = (await restart(world)).json()
@@ -166,6 +179,37 @@ async def test_the_same_key_is_the_same_attempt_and_another_persons_is_not(world
     assert first["attempt_id"] == again["attempt_id"] != other["attempt_id"]
     ids = [envelope.id for _, envelope in world.publisher.published]
     assert ids[0] == ids[1] != ids[2]
+
+
+async def test_a_key_that_was_used_for_another_request_is_refused_and_names_the_header(world):
+    await world.seed()
+    first = (await restart(world, key="k", note="frozen")).json()
+    for body in ({}, {"note": "frozen", "type": "hard"}):
+        answer = await restart(world, key="k", **body)
+        assert answer.status_code == 422
+        problem = answer.json()
+        assert problem["title"] == "Idempotency-Key is already used"
+        assert problem["attempt_id"] == first["attempt_id"]
+        assert problem["errors"][0]["field"] == "header.Idempotency-Key"
+    assert (await restart(world, key="k", note="frozen", when="now")).json()["attempt_id"] == first["attempt_id"]
+    assert {message.attempt_id for message in world.publisher.messages} == {UUID(first["attempt_id"])}
+
+    await world.say(world.make.moved(UUID(first["attempt_id"]), 1, Status.CANCELLED))
+    assert (await restart(world, key="k")).status_code == 422, "also when the attempt is over"
+    assert (await restart(world, key="k", note="frozen")).json()["status"] == "cancelled"
+    assert (await restart(world, "super_administrator", key="k")).status_code == 202, "a key is one person's"
+
+
+async def test_of_two_requests_at_once_with_one_key_and_different_bodies_one_is_passed_on(world):
+    await world.seed()
+    for number in range(20):
+        world.publisher.published.clear()
+        pair = [{"note": "one"}, {"note": "two"}]
+        answers = await asyncio.gather(*(restart(world, key=f"k{number}", **body) for body in pair))
+        assert sorted(answer.status_code for answer in answers) == [202, 422]
+        (request,) = world.publisher.messages
+        accepted = next(answer.json() for answer in answers if answer.status_code == 202)
+        assert (str(request.attempt_id), request.note) == (accepted["attempt_id"], accepted["note"])
 
 
 async def test_while_an_attempt_is_open_another_request_answers_with_it_and_publishes_nothing(world):
@@ -292,7 +336,7 @@ async def test_a_request_is_taken_back_while_nothing_was_sent_and_not_later(worl
     assert (type(cancel), cancel.cancelled_by) == (CancelRestart, "administrator")
     await world.say(world.make.moved(attempt, 2, Status.DISPATCHING, steps={Step.SENT: datetime.now(UTC)}))
     late = await world.http.delete(url, headers=world.bearer("administrator"))
-    assert (late.status_code, len(world.publisher.messages)) == (409, 1)
+    assert (late.status_code, len(world.publisher.messages)) == (409, 2)
 
 
 async def test_a_refused_second_request_is_not_shown_as_the_chargers_last_restart(world):

@@ -31,10 +31,15 @@ async def test_a_restart_is_asked_for_followed_and_listed(world: Any, client: An
         asked = await request_restart.asyncio(
             "CP-1", client=client, body=RestartRequest(note="frozen"), idempotency_key="k-1"
         )
-        again = await request_restart.asyncio("CP-1", client=client, idempotency_key="k-1")
+        again = await request_restart.asyncio(
+            "CP-1", client=client, body=RestartRequest(note="frozen"), idempotency_key="k-1"
+        )
+        other = await request_restart.asyncio("CP-1", client=client, idempotency_key="k-1")
         assert isinstance(asked, Attempt)
         assert isinstance(again, Attempt)
         assert asked.attempt_id == again.attempt_id
+        assert isinstance(other, Problem)
+        assert other.errors[0].code == "idempotency_key_reused"
 
         verdict = Verdict(outcome=Outcome.RESTARTED, confidence=Confidence.PROVEN, health=Health.OK)
         await world.say(world.make.moved(UUID(str(asked.attempt_id)), 1, Status.RESTARTED, verdict=verdict))

@@ -131,8 +131,8 @@ async def test_an_attempt_that_was_just_accepted_can_be_followed_before_anyone_h
 async def test_a_reader_that_falls_behind_is_told_to_start_over(world):
     await world.seed()
     subscriber = world.context.hub.subscribe(person("administrator"))
-    for _ in range(world.context.settings.stream_queue + 5):
-        await world.say(world.make.connector())
+    for number in range(world.context.settings.stream_queue + 5):
+        await world.say(world.make.charger(f"CP-{number}"))  # news of one charger may be told as one
 
     def behind() -> None:
         queued = list(subscriber.queue._queue)

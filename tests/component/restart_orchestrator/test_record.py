@@ -112,16 +112,9 @@ async def test_of_a_withdrawal_and_a_dispatch_at_once_one_wins_and_all_are_told_
     await asyncio.gather(*(both if first == "withdrawal" else reversed(both)))
     last, held = (await orchestrator.moves(attempt))[-1], (await orchestrator.held(attempt)).attempt
     assert (last.status, last.version, last.cancelled_by) == (held.status, held.version, held.cancelled_by)
-    won = {Status.CANCELLED: (PERSON, 0), Status.DISPATCHING: (None, 1)}
-    assert (last.cancelled_by, len(await orchestrator.resets())) == won[last.status]
-
-
-async def test_a_withdrawal_after_the_reset_was_decided_changes_nothing(orchestrator):
-    attempt = await orchestrator.ask()
-    before = await orchestrator.moves(attempt)
-    cancel = CancelRestart(attempt_id=attempt, charger_id=CHARGER, cancelled_by=PERSON)
-    await orchestrator.hear(topics.RESTART_REQUESTS, cancel)
-    assert await orchestrator.moves(attempt) == before
+    won = {Status.CANCELLED: (PERSON, 0, None), Status.DISPATCHING: (None, 1, PERSON)}
+    asked = last.withdrawal.asked_by if last.withdrawal else None
+    assert (last.cancelled_by, len(await orchestrator.resets()), asked) == won[last.status]
 
 
 async def test_a_late_answer_and_a_return_revise_a_lost_one_once(orchestrator):

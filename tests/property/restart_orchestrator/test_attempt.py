@@ -24,6 +24,7 @@ from restart_orchestrator.inputs import (
     Disconnected,
     Input,
     NotDelivered,
+    NotWithdrawn,
     Past,
     Probed,
     Rejected,
@@ -36,8 +37,20 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
     Unsupported,
+    Withdrawn,
 )
-from restart_orchestrator.states import Attempt, Decision, Idle, Moved, Probe, SendReset, Transition, WakeMe, evolve
+from restart_orchestrator.states import (
+    Attempt,
+    Decision,
+    Idle,
+    Moved,
+    Probe,
+    SendReset,
+    Transition,
+    WakeMe,
+    Withdraw,
+    evolve,
+)
 from restart_orchestrator.story import ATTEMPT_ID, CHARGER_ID, CONNECTOR, QUIET, START, standing
 from restart_orchestrator.windows import Windows
 
@@ -131,6 +144,8 @@ def refusals(at: datetime) -> st.SearchStrategy[Input]:
                 Rejected(**facts, standing=known),
                 Unsupported(**facts, code="NotSupported"),
                 NotDelivered(**facts, why="not_connected"),
+                Withdrawn(**facts),
+                NotWithdrawn(**facts),
             ]
         )
 
@@ -190,6 +205,7 @@ class OneAttempt(RuleBasedStateMachine):
         self.attempt: Attempt | None = None
         self.history: list[Transition] = []
         self.resets: list[SendReset] = []
+        self.withdrawals: list[Withdraw] = []
         self.armed: list[WakeMe] = []
         self.known: Standing | None = None
 
@@ -280,8 +296,13 @@ class OneAttempt(RuleBasedStateMachine):
             elif isinstance(command, Probe):
                 assert self.attempt.deadline.due == command.not_after, "it is waited for as long as it is asked"
                 assert command.number == self.attempt.reset.number
+            elif isinstance(command, Withdraw):
+                self.withdrawals.append(command)
+                assert (before.seen.sent_at, before.seen.answer) == (None, None), "it was known to be too late"
             else:
                 self.armed.append(command)
+        if before is not None and before.withdrawal is not None and before.withdrawal.answer is not None:
+            assert self.attempt.withdrawal == before.withdrawal, "what was told stays"
         if before is not None and before.status in TERMINAL and before.status is not Status.LOST:
             assert self.attempt == before, "what is over stays over"
             assert decision.idle is Idle.OVER
@@ -317,6 +338,17 @@ class OneAttempt(RuleBasedStateMachine):
             assert bool(self.resets) == (self.attempt.reset is not None)
             if self.attempt.refusals:
                 assert not self.resets
+
+    @invariant()
+    def what_was_decided_on_is_only_cancelled_when_the_bridge_says_that_it_was_not_sent(self) -> None:
+        assert len(self.withdrawals) <= 1
+        if self.attempt is not None and self.attempt.reset is not None:
+            asked = self.attempt.withdrawal
+            in_time = asked is not None and asked.answer == "withdrawn"
+            assert (self.attempt.status is Status.CANCELLED) == in_time
+            if in_time:
+                assert self.attempt.cancelled_by == asked.asked_by
+                assert self.withdrawals
 
     @invariant()
     def whatever_is_open_has_an_armed_deadline_of_its_own(self) -> None:
@@ -487,7 +519,7 @@ def _heard(request: Request, topics: list[list[Input]], order: list[int]) -> Att
     rest = [iter(messages) for messages in topics]
     attempt: Attempt | None = None
     for event in [request, *(next(rest[index]) for index in order)]:
-        for transition in decide(attempt, event, now=START, windows=WINDOWS).transitions:
+        for transition in decide(attempt, event, now=START + timedelta(seconds=60), windows=WINDOWS).transitions:
             assert not isinstance(transition, Moved) or attempt is not None
             attempt = evolve(attempt, transition)
     assert attempt is not None

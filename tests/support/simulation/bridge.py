@@ -16,7 +16,7 @@ from ocpp_bridge.metrics import BridgeMetrics
 from ocpp_bridge.opening import Opening, RefusedError
 from ocpp_bridge.sessions import Sessions, Watch
 from ocpp_bridge.settings import Settings
-from ocpp_bridge.succession import RENEWALS, Succession
+from ocpp_bridge.succession import Succession
 from simulation.bridge_database import BridgeDatabase
 from simulation.log import Log, ProcessPublisher
 from simulation.loop import Process, ProcessClock, VirtualLoop
@@ -73,19 +73,14 @@ class EventfulWatch(Watch):
 class EventfulSuccession(Succession):
     """Looks only in times of unrest; in between its lease is as fresh as if it had been renewed all the time."""
 
-    async def run(self) -> None:
+    async def _pause(self) -> None:
         around = _surroundings[-1]
         loop = asyncio.get_running_loop()
-        while True:
-            if loop.time() > around.restless_until:
-                around.unrest.clear()
-                await around.unrest.wait()
-                self._renewed_at = loop.time()
-            await asyncio.sleep(LEASE_S / RENEWALS)
-            try:
-                await self.look()
-            except OSError:
-                continue
+        if loop.time() > around.restless_until:
+            around.unrest.clear()
+            await around.unrest.wait()
+            self._renewed_at = loop.time()
+        await super()._pause()
 
 
 class SilentListener(Listener):
@@ -103,6 +98,8 @@ class LineOpening(Opening):
 
     def _upgrade(self, request: Any, key: str, protocol: str | None, *, deflate: bool) -> Any:
         del key, protocol, deflate
+        if request.transport.is_closing():
+            raise ConnectionResetError("the charger is gone")
         return request.transport, b""
 
     def _session(self, wire: Any, charger_id: str, opened: Any, instance: str, dialect: Any) -> Any:

@@ -4,22 +4,24 @@ Only the statements are modelled here; what is asked and what follows from it is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from contracts.ocpp import ResetCharger
+from contracts.ocpp import ResetCharger, WithdrawReset
 from ocpp_bridge.epochs import Epochs, Opened
 from ocpp_bridge.lease import Dead, Lease
-from ocpp_bridge.ledger import UNANSWERED, Entry, Ledger, WhyNot
-from simulation.loop import START
+from ocpp_bridge.ledger import NEVER_SENT, UNANSWERED, WITHDRAWN, Entry, Ledger, WhyNot
+from simulation.loop import START, current_process
 
 T = TypeVar("T")
 MODELLED = ("charger_sessions", "reset_ledger", "bridge_leases", "transactions")
 NEVER = START - timedelta(days=365)
+STATEMENT_WITHIN_S = 10.0
+"""As in `ocpp_bridge.store`: who waits longer for a lock is told that the database is away."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class SessionRow:
     protocol: str
     accepted: bool = False
     closed_at: datetime | None = None
-    taken_from: str | None = None
+    taken_from: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,7 +51,6 @@ class LedgerRow:
 class LeaseRow:
     renewed_at: datetime
     given_up: bool = False
-    locked: bool = False
 
 
 @dataclass
@@ -60,7 +61,10 @@ class BridgeDatabase:
         clock: its own clock.
         down_until: until that moment (of the loop) every statement fails.
         lost_replies: so many of the next statements are carried out, and the one who asked is told of an error.
-        taken_over: called when a charger comes to another instance than the one that holds an open session of it.
+        looked_at: called before somebody looks for leases that have ended.
+        taken_over: called when a charger comes to another instance than the one that holds an open session of it, and
+            when one has inherited from another.
+        held: rows that a transaction has locked, by charger or lease, and what tells that it has ended.
     """
 
     clock: Callable[[], datetime]
@@ -68,16 +72,19 @@ class BridgeDatabase:
     down_until: float = 0.0
     lost_replies: int = 0
     taken_over: Callable[[], None] = lambda: None
+    looked_at: Callable[[], None] = lambda: None
     sessions: dict[str, SessionRow] = field(default_factory=dict)
     ledger: dict[tuple[UUID, int], LedgerRow] = field(default_factory=dict)
     leases: dict[str, LeaseRow] = field(default_factory=dict)
     transactions: dict[tuple[str, int, str, int], int] = field(default_factory=dict)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
-    """Chargers whose row is locked, and what tells that it no longer is."""
 
-    async def run(self, statement: Callable[[], T]) -> T:
-        """One statement, committed."""
+    async def run(self, statement: Callable[[], T], *, rows: Callable[[], Iterable[str]] = tuple) -> T:
+        """One statement, committed. It waits while others hold the rows that it writes, but not for ever."""
         await asyncio.sleep(self.pause())
+        async with asyncio.timeout(STATEMENT_WITHIN_S):
+            while (lock := next((self.held[row] for row in rows() if row in self.held), None)) is not None:
+                await lock.wait()
         self._available()
         done = statement()
         await asyncio.sleep(self.pause())
@@ -87,14 +94,38 @@ class BridgeDatabase:
             raise OSError("the connection was lost before the answer came")
         return done
 
-    async def free(self, charger_id: str) -> None:
-        """Waits until nobody holds the charger's row."""
-        while (lock := self.held.get(charger_id)) is not None:
-            await lock.wait()
-
     def _available(self) -> None:
         if asyncio.get_running_loop().time() < self.down_until:
             raise OSError("the database is away")
+
+
+class RowLocks:
+    """Rows that one transaction holds, until its end, which is that of its process at the latest."""
+
+    def __init__(self, database: BridgeDatabase) -> None:
+        self._held = database.held
+        self._ended = asyncio.Event()
+
+    def take(self, rows: Iterable[str]) -> None:
+        """Locks rows that nobody holds."""
+        self._held.update(dict.fromkeys(rows, self._ended))
+
+    def __enter__(self) -> Self:
+        process = current_process()
+        if process is not None:
+            process.on_death.append(self._let_go)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+        process = current_process()
+        if process is not None and self._let_go in process.on_death:
+            process.on_death.remove(self._let_go)
+
+    def _let_go(self) -> None:
+        for row in [row for row, held_by in self._held.items() if held_by is self._ended]:
+            del self._held[row]
+        self._ended.set()
 
 
 class MemoryStore:
@@ -154,28 +185,26 @@ class MemoryEpochs(Epochs):
             if row is not None and row.epoch == epoch:
                 row.accepted = accepted
 
-        await _database(self).run(statement)
+        await _database(self).run(statement, rows=lambda: [charger_id])
 
     async def taken(self) -> list[tuple[str, int]]:
         def statement() -> list[tuple[str, int]]:
             found = []
             for charger_id, row in _database(self).sessions.items():
-                if row.taken_from == self._instance():
-                    row.taken_from = None
+                if self._instance() in row.taken_from:
+                    row.taken_from = tuple(one for one in row.taken_from if one != self._instance())
                     found.append((charger_id, row.epoch))
             return found
 
-        return await _database(self).run(statement)
+        return await _database(self).run(statement, rows=lambda: _noted(_database(self), self._instance()))
 
     async def _open(self, items: Sequence[Any]) -> list[Opened]:
         database = _database(self)
-        for item in items:
-            await database.free(item[0])
 
         def statement() -> list[Opened]:
             return [self._open_one(database, item[0], item[1]) for item in items]
 
-        return await database.run(statement)
+        return await database.run(statement, rows=lambda: [item[0] for item in items])
 
     def _open_one(self, database: BridgeDatabase, charger_id: str, protocol: str) -> Opened:
         instance, held = self._instance(), database.sessions.get(charger_id)
@@ -183,7 +212,7 @@ class MemoryEpochs(Epochs):
             database.sessions[charger_id] = SessionRow(1, instance, protocol)
             return Opened(1, accepted=False)
         taken = held.closed_at is None and held.instance != instance
-        held.taken_from = held.instance if taken else None
+        held.taken_from = (*held.taken_from, held.instance) if taken else held.taken_from
         held.epoch, held.instance, held.protocol, held.closed_at = held.epoch + 1, instance, protocol, None
         if taken:
             database.taken_over()
@@ -191,8 +220,6 @@ class MemoryEpochs(Epochs):
 
     async def _close(self, items: Sequence[tuple[str, int]]) -> list[bool]:
         database = _database(self)
-        for item in items:
-            await database.free(item[0])
 
         def statement() -> list[bool]:
             found = []
@@ -200,11 +227,15 @@ class MemoryEpochs(Epochs):
                 row = database.sessions.get(charger_id)
                 ours = row is not None and row.instance == self._instance()
                 if ours and row is not None and row.epoch == epoch:
-                    row.closed_at = self._clock.now()
+                    row.closed_at = database.clock()
                 found.append(ours)
             return found
 
-        return await database.run(statement)
+        return await database.run(statement, rows=lambda: [item[0] for item in items])
+
+
+def _noted(database: BridgeDatabase, instance: str) -> list[str]:
+    return [charger_id for charger_id, row in database.sessions.items() if instance in row.taken_from]
 
 
 class MemoryLedger(Ledger):
@@ -252,6 +283,19 @@ class MemoryLedger(Ledger):
 
         return await database.run(statement)
 
+    async def withdraw(self, command: WithdrawReset, message_id: str, claim: UUID) -> bool:
+        database = _database(self)
+
+        def statement() -> bool:
+            key = (command.attempt_id, command.escalation)
+            row = database.ledger.get(key)
+            if row is None:
+                row = database.ledger[key] = self._row(command, message_id, claim)
+                row.outcome = WITHDRAWN
+            return row.outcome in NEVER_SENT
+
+        return await database.run(statement)
+
     async def find(self, charger_id: str, message_id: str) -> Entry | None:
         def statement() -> Entry | None:
             for row in _database(self).ledger.values():
@@ -283,7 +327,7 @@ class MemoryLedger(Ledger):
 
         return await _database(self).run(statement)
 
-    def _row(self, command: ResetCharger, message_id: str, claim: UUID) -> LedgerRow:
+    def _row(self, command: ResetCharger | WithdrawReset, message_id: str, claim: UUID) -> LedgerRow:
         return LedgerRow(
             command.attempt_id,
             command.charger_id,
@@ -315,7 +359,7 @@ class MemoryLease(Lease):
                 row.renewed_at = _database(self).clock()
             return row is not None
 
-        return await _database(self).run(statement)
+        return await _database(self).run(statement, rows=self._row)
 
     async def give_up(self) -> None:
         def statement() -> None:
@@ -323,31 +367,33 @@ class MemoryLease(Lease):
             if row is not None:
                 row.renewed_at, row.given_up = NEVER, True
 
-        await _database(self).run(statement)
+        await _database(self).run(statement, rows=self._row)
+
+    def _row(self) -> list[str]:
+        return [_lease(self.instance)]
 
     @asynccontextmanager
     async def dead(self, *, own_past: bool = False) -> AsyncIterator[Dead | None]:
         database = _database(self)
 
-        def statement() -> tuple[str, LeaseRow] | None:
+        def statement() -> Dead | None:
+            database.looked_at()
             since = database.clock() - self._lasts
             for instance, row in sorted(database.leases.items()):
                 past = own_past and instance.startswith(f"{self._instance_id}.")
-                if instance != self.instance and not row.locked and (row.renewed_at < since or past):
-                    return instance, row
+                free = instance != self.instance and _lease(instance) not in database.held
+                if free and (row.renewed_at < since or past):
+                    locks.take([_lease(instance)])
+                    return Dead(instance, row.given_up)
             return None
 
-        found = await database.run(statement)
-        if found is None:
-            yield None
-            return
-        instance, row = found
-        row.locked = True
-        try:
-            yield Dead(instance, row.given_up)
-            await database.run(lambda: database.leases.pop(instance, None))
-        finally:
-            row.locked = False
+        with RowLocks(database) as locks:
+            dead = await database.run(statement)
+            yield dead
+            if dead is not None:
+                instance = dead.instance
+                await database.run(lambda: database.leases.pop(instance, None))
+                database.taken_over()
 
     @asynccontextmanager
     async def inherit_sessions(self, dead: Dead) -> AsyncIterator[list[tuple[str, int]]]:
@@ -355,17 +401,14 @@ class MemoryLease(Lease):
 
         def statement() -> list[tuple[str, int]]:
             just_now = database.clock() - timedelta(minutes=1)
-            return [
+            found = [
                 (charger_id, row.epoch)
                 for charger_id, row in sorted(database.sessions.items())
                 if row.instance == dead.instance
                 and (row.closed_at is None or (not dead.given_up and row.closed_at > just_now))
             ]
-
-        found = await database.run(statement)
-        lock = asyncio.Event()
-        for charger_id, _ in found:
-            database.held[charger_id] = lock
+            locks.take(charger_id for charger_id, _ in found)
+            return found
 
         def inherit() -> None:
             for charger_id, _ in found:
@@ -373,22 +416,27 @@ class MemoryLease(Lease):
                 if row.instance == dead.instance:
                     row.instance, row.closed_at = self.instance, row.closed_at or database.clock()
 
-        try:
+        with RowLocks(database) as locks:
+            found = await database.run(statement, rows=lambda: self._of(dead))
             yield found
             await database.run(inherit)
-        finally:
-            for charger_id, _ in found:
-                if database.held.get(charger_id) is lock:
-                    del database.held[charger_id]
-            lock.set()
 
     async def inherit_the_rest(self, dead: Dead) -> None:
         def statement() -> None:
             for row in _database(self).sessions.values():
                 if row.instance == dead.instance:
                     row.instance = self.instance
+                row.taken_from = tuple(one for one in row.taken_from if one != dead.instance)
 
-        await _database(self).run(statement)
+        database = _database(self)
+        await database.run(statement, rows=lambda: [*self._of(dead), *_noted(database, dead.instance)])
+
+    def _of(self, dead: Dead) -> list[str]:
+        return [charger_id for charger_id, row in _database(self).sessions.items() if row.instance == dead.instance]
+
+
+def _lease(instance: str) -> str:
+    return f"lease {instance}"
 
 
 class MemoryTransactions:

@@ -218,11 +218,11 @@ class Events:
     def lost_replies(self, *, statements: int) -> None:
         self._world.bridge_database.lost_replies += statements
 
-    def clock(self, *, process: str, seconds: float) -> None:
-        """The clock of a machine moves."""
-        world = self._world
-        world.clocks[process] = world.clocks.get(process, 0.0) + seconds
-        lives = world.orchestrators if process == "orchestrator" else list(world.bridges.values())
-        for life in lives:
-            life.process.offset = world.clocks[process]
-        world.database.armed.set()
+    def clock(self, *, process: str, by: float) -> None:
+        """The clock of a machine moves; of that of `everyone`, or of all bridges, or of one."""
+        self._world.clocks.move(process, by)
+        self._world.database.armed.set()
+
+    def charger_clock(self, *, ahead: float) -> None:
+        """The charger's clock is so far ahead from now on."""
+        self._world.loop.charger_offset = ahead

@@ -5,7 +5,7 @@ import importlib
 import logging
 import pkgutil
 import time
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,11 @@ class _Random:
 
 
 class _Datetime(datetime):
-    """`datetime` whose now is the simulation's."""
+    """`datetime` whose now is what the charger's clock says."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        return true_time().astimezone(tz or UTC)
+        return (true_time() + timedelta(seconds=virtual_loop().charger_offset)).astimezone(tz or UTC)
 
 
 def _uuid4() -> UUID:

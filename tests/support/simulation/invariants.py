@@ -8,16 +8,19 @@ from uuid import UUID
 
 from contracts import topics
 from contracts.ocpp import ChargerBooted, ChargerDisconnected
-from contracts.restart import TERMINAL, AttemptMoved, Cause, EvidenceKind, Outcome, Status, Verdict
+from contracts.restart import TERMINAL, AttemptMoved, Cause, EvidenceKind, Health, Outcome, Status, Verdict
+from ocpp_bridge.ledger import NEVER_SENT as NEVER_SENT_ROWS, WITHDRAWN
 from restart_orchestrator import attempt as decider, codec
 from restart_orchestrator.states import Attempt, Moved, evolve
 from restart_orchestrator.windows import Windows
-from simulation.world import WINDOWS, Dispatch, World
+from simulation.world import CHARGER_ID, WINDOWS, Dispatch, World
 
 MARGIN_S = 20.0
 ON_THE_WAY_S = 5.0
 """How much sooner than at the end of a window something must have happened to have been in time for sure: a dead
 connection is found by pings, and clocks differ."""
+SOUND = frozenset({"healthy", "fast", "slow"})
+NOTHING_TO_IT = frozenset({"ask", "cancel", "role", "plan", "clock", "charger_clock", "deaf", "deaf_bridges", "twice"})
 SAID_SO = frozenset({Cause.REJECTED, Cause.UNSUPPORTED, Cause.RESET_FAILURE})
 NEVER_SENT = frozenset({Status.REFUSED, Status.CANCELLED, Status.UNDELIVERED})
 
@@ -122,8 +125,8 @@ def never_restarted_when_it_did_not(world: World, lives: list[Life]) -> Iterator
     """`restarted` is only said of a charger whose software started after the Reset was decided on."""
     for life in lives:
         for ending in life.endings:
-            if ending.verdict.outcome is not Outcome.RESTARTED or "usual_away_s" in ending.verdict.params:
-                continue
+            if ending.verdict.outcome is not Outcome.RESTARTED or {"usual_away_s", "boot"} & {*ending.verdict.params}:
+                continue  # by time away alone, or by a boot that it owed: both say themselves how little that is
             starts = world.truth.restarts
             if life.attempt.asked.evse_id is not None:
                 starts = starts + world.truth.evse_restarts
@@ -146,6 +149,7 @@ def _follows(world: World, start: float, life: Life) -> bool:
 
 def never_missed_when_it_did(world: World, lives: list[Life]) -> Iterator[str]:
     """Neither `not_restarted` nor an unrevised `lost` of a charger that restarted and said so inside the window."""
+    revision = WINDOWS.revision.total_seconds() - world.clocks.apart
     for life in lives:
         if not life.endings or life.frame_at == math.inf:
             continue
@@ -166,7 +170,7 @@ def never_missed_when_it_did(world: World, lives: list[Life]) -> Iterator[str]:
                     f"{life.name} is called {_words(verdict)} at {last.at:.1f}, "
                     f"but the boot of its restart came at {boot_at:.1f}, inside the window"
                 )
-            elif verdict.outcome is Outcome.LOST and boot_at < last.at + WINDOWS.revision.total_seconds() - MARGIN_S:
+            elif verdict.outcome is Outcome.LOST and boot_at < last.at + revision - MARGIN_S:
                 yield f"{life.name} stays lost, but its charger booted at {boot_at:.1f}"
 
 
@@ -206,6 +210,28 @@ def _inside_the_windows(world: World, life: Life, boot_at: float) -> bool:
 
 def _dropped_at(world: World, epoch: int) -> float | None:
     return next((line.ended_at for line in world.lines if line.epoch == epoch), None)
+
+
+def an_evse_that_restarted_is_not_said_to_have_ignored_it(world: World, lives: list[Life]) -> Iterator[str]:
+    """A Reset of one EVSE shows in its statuses alone, which count where they come after it."""
+    if world.died:
+        return
+    for life in lives:
+        back = min((at for at in world.truth.evse_restarts if at >= life.frame_at), default=math.inf)
+        for ending in life.endings:
+            if ending.verdict.cause is Cause.IGNORED and ending.began > back + MARGIN_S:
+                yield f"{life.name} is called ignored at {ending.at:.1f}, but its EVSE had restarted at {back:.1f}"
+
+
+def a_sound_charger_is_called_sound(world: World, lives: list[Life]) -> Iterator[str]:
+    """A charger that restarts as it should, and to which nothing else happens, is healthy afterwards."""
+    happened = {event.what for event in world.scenario.events}
+    if world.scenario.personality not in SOUND or not happened <= NOTHING_TO_IT or world.died:
+        return
+    for life in lives:
+        for ending in life.endings:
+            if ending.verdict.outcome is Outcome.RESTARTED and ending.verdict.health is not Health.OK:
+                yield f"{life.name} is called {_words(ending.verdict)} and {ending.verdict.health} at {ending.at:.1f}"
 
 
 def ignored_means_it_was_there(world: World, lives: list[Life]) -> Iterator[str]:
@@ -290,12 +316,29 @@ def no_frame_of_what_was_not_sent(world: World, lives: list[Life]) -> Iterator[s
             yield f"{life.name} is {life.attempt.status.value}, but the charger read its Reset at {life.frames[0].at:.1f}"
 
 
+def a_withdrawal_is_told_as_the_ledger_has_it(world: World, lives: list[Life]) -> Iterator[str]:
+    """Who takes a request back whose Reset is on its way is told what its charger met; nobody dies, nobody waits."""
+    for life in lives:
+        asked = life.attempt.withdrawal
+        if asked is None:
+            continue
+        row = world.bridge_database.ledger.get((life.attempt.attempt_id, 0))
+        taken_back = row is not None and row.outcome in NEVER_SENT_ROWS
+        if asked.answer == "withdrawn" and not (taken_back and life.attempt.status is Status.CANCELLED):
+            yield f"{life.name} is {life.attempt.status.value}, called withdrawn, and the ledger has {row}"
+        if asked.answer == "too_late" and row is not None and row.outcome == WITHDRAWN:
+            yield f"{life.name} is called too late to be withdrawn, but the ledger has {row}"
+        if asked.answer is None and not world.died:
+            yield f"{life.name} was never told whether it was withdrawn, though all lived"
+
+
 def no_frame_after_its_time(world: World, lives: list[Life]) -> Iterator[str]:
-    """Nothing is sent for which it is too late: clocks differ a little, and a frame takes its time."""
+    """Nothing is sent for which it is too late, by the bridge's clock; and a frame takes its time."""
+    late = Windows().dispatch.total_seconds() + ON_THE_WAY_S + world.clocks.apart
     for life in lives:
         for frame in life.frames:
             decided = life.sent.get(frame.number)
-            if decided is not None and frame.at > decided.at + Windows().dispatch.total_seconds() + ON_THE_WAY_S:
+            if decided is not None and frame.at > decided.at + late:
                 yield f"{life.name} was decided on at {decided.at:.1f}, and its Reset frame came at {frame.at:.1f}"
 
 
@@ -417,6 +460,15 @@ def the_last_word_about_a_session_is_true(world: World, lives: list[Life]) -> It
             yield f"session {latest.envelope.data.epoch} is over, of which the topic does not tell"
 
 
+def a_charger_that_is_there_can_be_restarted(world: World, lives: list[Life]) -> Iterator[str]:
+    """At the end the charger's session is its last one by the bridges' table: on another no Reset could be sent."""
+    line, row = world.line, world.bridge_database.sessions.get(CHARGER_ID)
+    if line is None or line.epoch is None or line.mute or world.loop.time() - line.opened_at < MARGIN_S:
+        return
+    if row is None or (row.epoch, row.closed_at) != (line.epoch, None):
+        yield f"the charger is on session {line.epoch}, and to the bridges its last one is {row}"
+
+
 def nothing_breaks(world: World, lives: list[Life]) -> Iterator[str]:
     """No error that nobody expected."""
     yield from dict.fromkeys(world.loop.problems)
@@ -431,12 +483,15 @@ CHECKS: tuple[Callable[[World, list[Life]], Iterator[str]], ...] = (
     nothing_breaks,
     never_restarted_when_it_did_not,
     never_missed_when_it_did,
+    an_evse_that_restarted_is_not_said_to_have_ignored_it,
+    a_sound_charger_is_called_sound,
     ignored_means_it_was_there,
     unheard_means_that_something_died,
     answers_are_not_lost,
     one_verdict,
     at_most_one_frame,
     no_frame_of_what_was_not_sent,
+    a_withdrawal_is_told_as_the_ledger_has_it,
     no_frame_after_its_time,
     one_open_attempt,
     nothing_stays_open,
@@ -445,4 +500,5 @@ CHECKS: tuple[Callable[[World, list[Life]], Iterator[str]], ...] = (
     every_move_is_published,
     what_was_acknowledged_is_kept,
     the_last_word_about_a_session_is_true,
+    a_charger_that_is_there_can_be_restarted,
 )

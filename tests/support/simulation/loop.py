@@ -87,12 +87,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     Attributes:
         random: the one source of chance for whatever runs in it.
         problems: exceptions that nobody took.
+        charger_offset: how far the charger's clock is ahead of the true time, in seconds.
         steps: callbacks that were called.
     """
 
     def __init__(self, seed: int) -> None:
         self.random = Random(f"{seed}/loop")
         self.problems: list[str] = []
+        self.charger_offset = 0.0
         self.steps = 0
         self._now = 0.0
         self._ready: deque[Handle] = deque()
@@ -266,6 +268,9 @@ class ProcessClock:
 
     def now(self) -> datetime:
         return START + timedelta(seconds=virtual_loop().time() + self._process.offset)
+
+    def monotonic(self) -> float:
+        return virtual_loop().time()
 
     async def sleep_until(self, moment: datetime) -> None:
         await asyncio.sleep(max(0.0, (moment - self.now()).total_seconds()))

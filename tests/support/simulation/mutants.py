@@ -205,6 +205,21 @@ def _(stack: ExitStack) -> None:
     stack.enter_context(patch.object(resets.Resets, "_too_late", staticmethod(lambda _command, _now: False)))
 
 
+@_mutant("clocks-tell-the-order", "Whether a session is one of after the Reset is told by two machines' clocks.")
+def _(stack: ExitStack) -> None:
+    stack.enter_context(patch.object(seen, "was_claimed", lambda *_: False))
+
+
+@_mutant("answers-by-the-clock", "Whether the bridge answers this question or an earlier one is told by its clock.")
+def _(stack: ExitStack) -> None:
+    real = watching.is_there
+
+    def is_there(known: Any, reset: Any, event: Any) -> bool:
+        return real(known, reset, replace(event, asked_at=None))
+
+    stack.enter_context(patch.object(watching, "is_there", is_there))
+
+
 # --- who may, and how many --------------------------------------------------------------------------------------------
 
 
@@ -303,6 +318,35 @@ def _(stack: ExitStack) -> None:
     real = bridge_database.MemoryLedger.claim
     stack.enter_context(patch.object(bridge_database.MemoryLedger, "claim", claim))
     _any_session(stack)
+
+
+@_mutant("withdrawn-and-sent", "A Reset is sent although the ledger says that it was taken back.")
+def _(stack: ExitStack) -> None:
+    async def claim(ledger: Any, command: Any, message_id: str, number: Any) -> bool:
+        database = ledger._store.database
+
+        def forget() -> None:
+            row = database.ledger.get((command.attempt_id, command.escalation))
+            if row is not None and row.outcome == "withdrawn":
+                del database.ledger[command.attempt_id, command.escalation]
+
+        await database.run(forget)
+        return bool(await real(ledger, command, message_id, number))
+
+    real = bridge_database.MemoryLedger.claim
+    stack.enter_context(patch.object(bridge_database.MemoryLedger, "claim", claim))
+
+
+@_mutant(
+    "withdrawn-although-claimed", "Who takes a request back is told that it worked, although the Reset was claimed."
+)
+def _(stack: ExitStack) -> None:
+    async def withdraw(*given: Any) -> bool:
+        await real(*given)
+        return True
+
+    real = bridge_database.MemoryLedger.withdraw
+    stack.enter_context(patch.object(bridge_database.MemoryLedger, "withdraw", withdraw))
 
 
 @_mutant("any-session", "A Reset goes out on whichever session the charger has.")

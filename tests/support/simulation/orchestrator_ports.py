@@ -29,8 +29,9 @@ from contracts.restart import Health
 from restart_orchestrator import store
 from restart_orchestrator.escalation import A_DAY
 from restart_orchestrator.inputs import Past, Standing
+from restart_orchestrator.lateness import said_late
 from restart_orchestrator.projections import BOOTS_KEPT, connector_name
-from restart_orchestrator.seen import SOLICITED, said_late
+from restart_orchestrator.seen import SOLICITED
 from restart_orchestrator.states import Attempt
 from restart_orchestrator.store import Held, Recorded
 from simulation.orchestrator_database import Transaction

@@ -79,8 +79,9 @@ def generate(seed: int) -> Scenario:
     events = [*_asks(random, protocol), *_charger(random), *_rights(random), *_faults(random)]
     bridges = random.choice((1, 2, 2, 3))
     if random.random() < 0.25:
-        events = random.choice((_revoked_while_waiting, _bridge_dies_sending, _session_changes))(random)
+        events = random.choice(_PARTICULAR)(random)
         bridges = random.choice((1, 1, 2))
+    events += _clocks(Random(f"{seed}/clocks"))
     return Scenario(
         seed=seed,
         protocol=protocol,
@@ -191,13 +192,31 @@ def _faults(random: Random) -> list[Event]:
         ("twice", lambda: {"records": random.randint(1, 5)}),
         ("database_down", lambda: {"of": process(), "seconds": random.choice((1.0, 7.0, 40.0))}),
         ("lost_replies", lambda: {"statements": random.randint(1, 3)}),
-        ("clock", lambda: {"process": process(), "seconds": random.choice((-0.8, -0.3, 0.3, 0.8))}),
+        ("clock", lambda: {"process": process(), "by": random.choice((-0.8, -0.3, 0.3, 0.8))}),
     )
     events = []
     for _ in range(random.choice((0, 0, 1, 1, 2, 3, 4))):
         what, details = random.choices(kinds, (3, 5, 2, 1, 2, 4, 2, 3, 2, 1, 2))[0]
         at = FIRST_ASK - 1.0 if what == "crash_after" else _moment(random)
         events.append(Event(at, what, details()))
+    return events
+
+
+def _clocks(random: Random) -> list[Event]:
+    """Clocks that are wrong, or are put right in one step, as NTP does; some machines share one."""
+    events = []
+    if random.random() < 0.25:
+        machines = ("orchestrator", "bridge", "bridge-1", "everyone")
+        for _ in range(random.choice((1, 1, 2))):
+            step = random.choice((-1, 1)) * random.choice((5.0, 30.0, 120.0, 300.0))
+            at = random.choice((0.5, _moment(random), round(FIRST_ASK + random.uniform(0.0, 70.0), 3)))
+            events.append(Event(at, "clock", {"process": random.choice(machines), "by": step}))
+    if random.random() < 0.15:
+        years = 365 * 86400.0
+        off = random.choice((-6 * years, 20 * years, -7200.0, 7200.0, -240.0, 240.0))
+        events.append(Event(0.5, "charger_clock", {"ahead": off}))
+        if random.random() < 0.5:
+            events.append(Event(_moment(random), "charger_clock", {"ahead": 0.0}))
     return events
 
 
@@ -245,6 +264,29 @@ def _session_changes(random: Random) -> list[Event]:
         *([Event(at, "cut", {})] if random.random() < 0.8 else ()),
         *(_faults(random) if random.random() < 0.3 else ()),
     ]
+
+
+def _taken_back_on_its_way(random: Random) -> list[Event]:
+    """Somebody takes a request back around the moment when its Reset is claimed, and bridges die or hear it late."""
+    ask = {"number": 0, "person": PEOPLE[0], "when": "now", "interrupt_charging": True}
+    delays = (0.0, 0.003, 0.006, 0.01, 0.02, 0.05, 0.5)
+    events = [Event(FIRST_ASK, "ask", ask)]
+    for _ in range(random.choice((1, 1, 2))):
+        at = round(FIRST_ASK + random.choice(delays), 3)
+        events.append(Event(at, "cancel", {"number": 0, "person": random.choice(PEOPLE[:2])}))
+    if random.random() < 0.4:
+        events.append(Event(FIRST_ASK - 0.1, "deaf_bridges", {"seconds": random.choice((0.05, 1.0, 9.0, 15.0))}))
+    if random.random() < 0.4:
+        record = random.choice(("ocpp.reset-charger.v1", "ocpp.withdraw-reset.v1", "restart.cancel-restart.v1"))
+        crash = {"process": "bridge", "record": record, "steps": random.randint(0, 30)}
+        crash["again_after"] = random.choice((0.5, 3.0, 20.0))
+        events.append(Event(FIRST_ASK - 1.0, "crash_after", crash))
+    if random.random() < 0.3:
+        events.append(Event(FIRST_ASK - 0.5, "twice", {"records": 4}))
+    return [*events, *(_charger(random) if random.random() < 0.2 else ())]
+
+
+_PARTICULAR = (_revoked_while_waiting, _bridge_dies_sending, _session_changes, _taken_back_on_its_way)
 
 
 def _moment(random: Random) -> float:

@@ -39,6 +39,7 @@ NAMESPACE = UUID("1d5dcb0c-0c4c-4c62-9d5c-2f1b1b6f2a11")
 WINDOWS = Windows(patience=timedelta(seconds=600), revision=timedelta(seconds=1800))
 LONGEST = 6000.0
 QUIET_S = 150.0
+GIVES_UP_SILENTLY = 0.3
 
 
 @dataclass
@@ -71,6 +72,38 @@ class Dispatch:
     entitled: bool
 
 
+class Clocks:
+    """How far the clocks of the machines are ahead of the true time.
+
+    Attributes:
+        span: between which offsets clocks have been; a moment that one of them told, and one that another told, may be
+            apart by as much.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._moved: dict[str, float] = {}
+        self.span = (0.0, 0.0)
+
+    @property
+    def apart(self) -> float:
+        """The most that two moments may be apart because of them, in seconds."""
+        return self.span[1] - self.span[0]
+
+    def offset(self, name: str) -> float:
+        """Of a process."""
+        kind = "orchestrator" if name.startswith("orchestrator") else "bridge"
+        return sum(self._moved.get(of, 0.0) for of in {"everyone", kind, name})
+
+    def move(self, machine: str, seconds: float) -> None:
+        """Puts a clock forward or back."""
+        self._moved[machine] = self._moved.get(machine, 0.0) + seconds
+        lives: list[OrchestratorProcess | BridgeProcess] = [*self._world.orchestrators, *self._world.bridges.values()]
+        for life in lives:
+            life.process.offset = self.offset(life.name)
+            self.span = (min(self.span[0], life.process.offset), max(self.span[1], life.process.offset))
+
+
 class World:
     """Everybody who takes part in one simulation.
 
@@ -84,9 +117,9 @@ class World:
         self.tell = tell
         self.log = Log(self.loop)
         self.database = OrchestratorDatabase(self.loop)
-        self.bridge_database = BridgeDatabase(
-            clock=true_time, pause=lambda: self.loop.random.uniform(0.0001, 0.002), taken_over=self.unrest
-        )
+        self.bridge_database = BridgeDatabase(clock=true_time, pause=lambda: self.loop.random.uniform(0.0001, 0.002))
+        self.bridge_database.taken_over = self.unrest
+        self.bridge_database.looked_at = self._leases_looked_at
         self.around = Surroundings()
         self.truth = Truth()
         self.requested: dict[UUID, str] = {}
@@ -96,7 +129,7 @@ class World:
         self.partition = partition_of(CHARGER_ID)
         self.offsets: dict[tuple[str, int], int] = {}
         self.bridges: dict[str, BridgeProcess] = {}
-        self.clocks: dict[str, float] = {}
+        self.clocks = Clocks(self)
         self.orchestrators: list[OrchestratorProcess] = []
         self.versions: dict[str, int] = {}
         self.lines: list[Line] = []
@@ -216,7 +249,7 @@ class World:
             self.bridge_database,
             name,
             (self.partition,),
-            self.clocks.get("bridge", 0.0),
+            self.clocks.offset(name),
         )
         self.bridges[name] = life
         if after is not None:
@@ -236,7 +269,7 @@ class World:
             partitions=(self.partition,),
             offsets=self.offsets,
             batch=self.scenario.batch,
-            clock_offset=self.clocks.get("orchestrator", 0.0),
+            clock_offset=self.clocks.offset("orchestrator"),
         )
         self.orchestrators.append(life)
         life.start()
@@ -248,6 +281,12 @@ class World:
         self.around.restless_until = max(self.around.restless_until, self.loop.time() + bridge.UNREST_S)
         self.around.unrest.set()
 
+    def _leases_looked_at(self) -> None:
+        """In quiet times nobody renews a lease here; to those who look they are fresh all the same."""
+        if not self.around.unrest.is_set():
+            for life in self.bridges.values():
+                life.refresh_lease()
+
     async def dial(self, charger_id: str, protocol: str) -> ChargerEnd:
         """The network: takes a charger to one of the bridges. Raises NotLetInError or OSError."""
         await asyncio.sleep(self.loop.random.uniform(0.001, 0.03))
@@ -256,9 +295,16 @@ class World:
             raise OSError("nobody listens")
         life = self.loop.random.choice(alive)
         line = Line(self.loop, charger_id, protocol, life.process, self.around.trouble)
-        await life.let_in(line)
         self.around.lines = [one for one in self.around.lines if not one.bridge.closed]
         self.around.lines.append(line)
+        try:
+            await life.let_in(line)
+        except Exception:
+            # It gives up; now and then without a word that gets through.
+            if self.loop.random.random() < GIVES_UP_SILENTLY:
+                line.silence()
+            line.charger.shut_down()
+            raise
         self.lines.append(line)
         self.opened.append((self.loop.time(), line.epoch))
         line.bridge.on_frame = self._heard_by_bridge

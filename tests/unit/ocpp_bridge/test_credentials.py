@@ -11,6 +11,7 @@ from contracts.envelope import Envelope
 from contracts.fleet import CredentialRevoked, CredentialSet
 from ocpp_bridge.approach import Approach, ClientCertificate
 from ocpp_bridge.credentials import Checked, Credentials, Verdict, parse_basic
+from ocpp_bridge.failures import Failures
 
 SALT = b"salt"
 AT = 1_000.0
@@ -29,8 +30,7 @@ class NoChanges:
 
 def credentials(profile=1, password=b"right password ok", revoked=None, organization="") -> Credentials:
     made = Credentials(
-        wrong=3,
-        wrong_every_s=10,
+        failures=Failures(wrong=3, wrong_every_s=10),
         changes=NoChanges(),
         on_revoked=(revoked if revoked is not None else []).append,
         organization=organization,
@@ -80,13 +80,49 @@ def test_a_password_may_hold_colons_and_any_bytes():
 
 def test_failures_are_limited_for_one_identity_from_one_address_and_forgotten_with_time():
     made = credentials()
+    assert check(made, "garage-1", RIGHT, "b", 0).verdict is Verdict.WELCOME
     verdicts = [check(made, "garage-1", WRONG, "a", 0).verdict for _ in range(4)]
     assert verdicts == [Verdict.WRONG] * 3 + [Verdict.TOO_MANY]
+    # Guessing is over: not even the right password is looked at, where the charger has never been.
     limited = check(made, "garage-1", RIGHT, "a", 0)
     assert (limited.verdict, limited.retry_after) == (Verdict.TOO_MANY, 10)
     # A stranger elsewhere can't lock the charger out.
     assert check(made, "garage-1", RIGHT, "b", 0).verdict is Verdict.WELCOME
     assert check(made, "garage-1", RIGHT, "a", 10.5).verdict is Verdict.WELCOME
+
+
+def test_a_stranger_at_its_own_address_can_not_keep_a_charger_out_by_failing_in_its_name():
+    made = credentials()
+    assert check(made, "garage-1", RIGHT, "balancer", 0).verdict is Verdict.WELCOME
+    for now in range(1000):
+        for _ in range(10):
+            assert check(made, "garage-1", WRONG, "balancer", now).verdict is not Verdict.WELCOME
+        assert check(made, "garage-1", RIGHT, "balancer", now).verdict is Verdict.WELCOME
+
+
+def test_nor_one_that_was_nowhere_yet_since_the_start():
+    made = credentials()
+    for _ in range(10):
+        check(made, "garage-1", WRONG, "balancer", 0)
+    assert check(made, "garage-1", WRONG, "balancer", 0).verdict is Verdict.TOO_MANY
+    assert check(made, "garage-1", RIGHT, "balancer", 0).verdict is Verdict.WELCOME
+
+
+def test_where_a_charger_was_before_its_last_address_it_may_be_guessed_at_no_longer():
+    made = credentials()
+    assert check(made, "garage-1", RIGHT, "old", 0).verdict is Verdict.WELCOME
+    assert check(made, "garage-1", RIGHT, "new", 0).verdict is Verdict.WELCOME
+    for _ in range(4):
+        check(made, "garage-1", WRONG, "old", 0)
+    assert check(made, "garage-1", RIGHT, "old", 0).verdict is Verdict.TOO_MANY
+
+
+def test_a_right_certificate_passes_whoever_failed_in_its_name():
+    made = credentials(profile=3)
+    assert check(made, "garage-1", None, "home", 0, secure=True, certificate=CERTIFICATE).verdict is Verdict.WELCOME
+    for _ in range(10):
+        check(made, "garage-1", None, "a", 0, secure=True)
+    assert check(made, "garage-1", None, "a", 0, secure=True, certificate=CERTIFICATE).verdict is Verdict.WELCOME
 
 
 def test_failures_of_one_address_are_limited_over_all_identities():
@@ -120,6 +156,7 @@ def test_an_address_over_its_limit_can_not_go_on_guessing_at_one_charger():
     for number in range(40):
         put(made, CredentialSet(charger_id=f"c{number}", security_profile=1, salt="00", verifier="00", version=1))
         check(made, f"c{number}", WRONG, "balancer", 0)
+    assert check(made, "garage-1", RIGHT, "elsewhere", 0).verdict is Verdict.WELCOME
     for _ in range(3):
         assert check(made, "garage-1", WRONG, "balancer", 0).verdict is Verdict.TOO_MANY
     assert check(made, "garage-1", RIGHT, "balancer", 0).verdict is Verdict.TOO_MANY
@@ -158,18 +195,19 @@ def test_profile_3_takes_the_certificate_that_names_the_charger_and_no_password(
 
 
 @pytest.mark.parametrize(
-    "shown",
+    ("shown", "cause"),
     [
-        ClientCertificate("garage-2", "Operator", AT + 1),
-        ClientCertificate(None, "Operator", AT + 1),
-        ClientCertificate("garage-1", "Another", AT + 1),
-        ClientCertificate("garage-1", "Operator", AT),
+        (ClientCertificate("garage-2", "Operator", AT + 1), "other_name"),
+        (ClientCertificate(None, "Operator", AT + 1), "other_name"),
+        (ClientCertificate("garage-1", "Another", AT + 1), "other_organization"),
+        (ClientCertificate("garage-1", "Operator", AT), "expired"),
+        (None, "missing"),
     ],
 )
-def test_a_certificate_of_another_name_or_organization_or_time_is_forbidden(shown):
+def test_a_certificate_of_another_name_or_organization_or_time_is_forbidden(shown, cause):
     made = credentials(profile=3, organization="Operator")
     checked = check(made, "garage-1", None, "a", 0, secure=True, certificate=shown)
-    assert (checked.verdict, checked.fault) == (Verdict.FORBIDDEN, "wrong_certificate")
+    assert (checked.verdict, checked.fault, checked.cause) == (Verdict.FORBIDDEN, "wrong_certificate", cause)
 
 
 @pytest.mark.parametrize(

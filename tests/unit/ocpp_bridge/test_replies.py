@@ -34,6 +34,7 @@ def context(registration=Registration.ACCEPTED) -> Context:
         heartbeat_interval=300,
         boot_retry=60,
         asked_to_boot=False,
+        owed_since=None,
         transactions=Transactions(),
     )
 

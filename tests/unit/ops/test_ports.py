@@ -68,5 +68,23 @@ def test_a_port_for_nobody_is_refused(tmp_path):
 def test_a_damaged_memory_is_as_good_as_none(tmp_path, free):
     memory = tmp_path / "ports.json"
     memory.write_text("{")
-    assert choose([Wish("kafka", free)], {}, memory) == {"kafka": free}
-    assert json.loads(memory.read_text()) == {"kafka": free}
+    chosen = choose([Wish("kafka", free)], {}, memory)
+    assert json.loads(memory.read_text()) == chosen
+
+
+def test_two_that_choose_at_the_same_moment_are_given_different_ports(free):
+    assert next_free(free, set()) != free
+    assert len({next_free(free, set()) for _ in range(5)}) == 5
+
+
+def test_what_was_given_a_minute_ago_may_be_given_again(free, monkeypatch):
+    monkeypatch.setattr("ops.embedded.given_ports._KEPT_S", 0.0)
+    assert next_free(free, set()) == free
+
+
+def test_a_spoiled_note_of_given_ports_is_begun_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMEBACK_CACHE_DIR", str(tmp_path))
+    (tmp_path / "given-ports.json").write_text("[1, 2")
+    first = next_free(21_000, set())
+    assert list(json.loads((tmp_path / "given-ports.json").read_text())) == [str(first)]
+    assert next_free(first, set()) != first

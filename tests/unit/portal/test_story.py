@@ -24,6 +24,7 @@ from contracts.restart import (
     Strength,
     Verdict,
     When,
+    Withdrawal,
 )
 from portal.story import explain, tell, tell_accepted
 from portal.words import LANGUAGES, catalogue
@@ -158,7 +159,7 @@ def test_a_charger_that_scheduled_its_restart_is_waited_for_after_its_answer():
             ended(Outcome.RESTARTED, upto(Step.REQUESTED, Step.BACK), health=Health.UNHEALTHY,
                   params={"connectors": "1/1 faulted"}),
             ("It restarted: it accepted, went away and booted on a new connection. "
-            "But not every connector is as it was before: 1/1 faulted."),
+            "But not every connector is as it was before: connector 1: faulted."),
         ),
         (
             ended(Outcome.RESTARTED, upto(Step.REQUESTED, Step.BACK), health=Health.BOOT_LOOP, params={"boots": "3"}),
@@ -301,3 +302,16 @@ def test_a_charger_that_was_heard_after_its_time_is_evidence_of_its_own():
     there = Evidence(**heard, params={"heard_at": START.isoformat()})
     told = tell([moved(5, Status.AWAITING_DROP, new_evidence=(asked, there))], WORDS)
     assert [item.says.code for item in told.evidence] == ["e.deadline", "e.deadline.heard"]
+
+
+@pytest.mark.parametrize(("answer", "step"), [(None, "withdrawal"), ("too_late", "not_withdrawn"), ("withdrawn", None)])
+def test_that_someone_wanted_to_take_it_back_stands_in_the_timeline_where_it_happened(answer, step):
+    asked = Withdrawal(asked_by="kim", asked_at=START + timedelta(seconds=0.15), answer=answer)
+    told = tell([moved(2, Status.AWAITING_DROP, first_steps(3), withdrawal=asked)], WORDS)
+    lines = [line.step for line in told.timeline]
+    assert lines == ["requested", "sent", *([step] if step else []), "accepted", "gone", "back", "healthy"]
+    assert (told.cancellable, told.withdrawal.answer) == (False, answer)
+
+
+def first_steps(count: int) -> dict[Step, float]:
+    return dict(list(ALL_STEPS.items())[:count])

@@ -232,9 +232,3 @@ def test_a_charger_that_went_just_before_the_harder_reset_is_not_called_undelive
     spec = given(*ASKED, accepted()).when_seconds_pass(60.01)
     spec.when(not_delivered(60.2, number=1), dropped(60.1), connected(90), booted(91), status(92))
     spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, missing=(MissingLink.ANSWER,))
-
-
-def test_it_cannot_be_taken_back(given):
-    from restart_orchestrator.story import cancelled
-
-    given(*HARDER).when(cancelled(1)).then_nothing_happened(Idle.TOO_LATE)

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.ocpp import ConnectorState
 from contracts.restart import Health, Status, When
-from restart_orchestrator.health import interrupted, whole_at
+from restart_orchestrator.health import compared, interrupted, whole_at
 from restart_orchestrator.story import (
     CONNECTOR,
     QUIET,
@@ -170,3 +170,27 @@ def test_a_transaction_that_was_waited_for_is_not(given):
     on_2 = standing(CHARGING, protocol="ocpp2.0.1")
     waited = (requested(When.IDLE, by=on_2, expires=7200), sent(), transaction_ended(60, "SoftReset", transaction="42"))
     assert interrupted_by(given, *waited) == ()
+
+
+# --- connectors before and since ---------------------------------------------------------------------------------------
+
+
+def test_each_connector_is_told_as_it_was_and_as_it_is_since(given):
+    before = replace(QUIET, connectors={**TWO, "3/1": FAULTED}, faults={"3/1": "GroundFailure"})
+    now = (status(42, FAULTED, error="WeakSignal"), status(43, OCCUPIED, connector="3/1"), status(44, connector="4/1"))
+    attempt = given(*restart(*now, by=before)).story.attempt
+    assert [
+        (each.evse_id, each.before, each.since, each.error_before, each.error_since)
+        for each in compared(attempt.seen, attempt.reset)
+    ] == [
+        (1, AVAILABLE, FAULTED, None, "WeakSignal"),
+        (2, AVAILABLE, None, None, None),
+        (3, FAULTED, OCCUPIED, "GroundFailure", None),
+        (4, None, AVAILABLE, None, None),
+    ]
+
+
+def test_a_restart_of_one_evse_compares_its_connectors_only(given):
+    on_2 = standing(replace(QUIET, connectors=TWO), protocol="ocpp2.0.1")
+    attempt = given(*restart(status(42), status(43, connector="2/1"), by=on_2, evse_id=2)).story.attempt
+    assert [each.evse_id for each in compared(attempt.seen, attempt.reset)] == [2]

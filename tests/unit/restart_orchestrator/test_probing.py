@@ -50,7 +50,9 @@ def test_at_the_end_of_the_window_the_charger_is_asked_for_and_nothing_is_said_y
     spec = in_silence(*ASKED).when_seconds_pass(60)
     attempt = spec.then(Status.AWAITING_DROP)
     assert spec.story.probes == (
-        Probe(attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, epoch=RESET_ON, not_after=at(360), number=0),
+        Probe(
+            attempt_id=ATTEMPT_ID, charger_id=CHARGER_ID, epoch=RESET_ON, not_after=at(360), asked_at=at(60), number=0
+        ),
     )
     assert (attempt.deadline.due, attempt.deadline.asked_at) == (at(360), at(60))
     assert spec.story.last.transitions[-1].sentence.endswith("It is asked whether it is there at all.")

@@ -312,10 +312,6 @@ def test_a_request_can_be_taken_back_while_nothing_was_sent(given, when, known):
     assert spec.story.resets == ()
 
 
-def test_a_dispatched_request_can_no_longer_be_taken_back(given):
-    given(requested()).when(cancelled(0.001)).then_nothing_happened(Idle.TOO_LATE)
-
-
 def test_another_administrator_may_take_it_back(given):
     attempt = given(requested(When.ONLINE, by=OFFLINE)).when(cancelled(10, by="grace")).then(Status.CANCELLED)
     assert attempt.cancelled_by == "grace"

@@ -182,13 +182,30 @@ def test_a_boot_that_does_not_count_is_noted_once(given):
     given(*ASKED, booted(5, RESET_ON)).when(booted(6, RESET_ON)).then_nothing_happened(Idle.KNOWN)
 
 
+def test_a_boot_that_was_owed_anyway_says_little(given):
+    spec = given(*BACK).when(booted(91, owed_since=RESET_ON), status(91.2)).when_nothing_more_happens()
+    verdict = spec.then_verdict(Status.RESTARTED, confidence=Confidence.LOW)
+    assert verdict.params["boot"] == "owed"
+
+
+@pytest.mark.parametrize("more", [(), (booted(95, RESET_ON + 2),)])
+def test_a_boot_that_is_owed_since_one_of_after_the_reset_says_as_much_as_that_one(given, more):
+    seen = (*BACK, booted(91, owed_since=RESET_ON + 1), *more)
+    given(*seen).when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.HIGH)
+
+
+def test_the_chargers_own_word_for_a_reset_counts_with_an_owed_boot_as_well(given):
+    owed = booted(91, reason="RemoteReset", owed_since=RESET_ON)
+    given(*BACK, owed).when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.PROVEN)
+
+
 def test_a_boot_on_a_socket_that_was_open_before_the_reset_is_no_evidence(given):
-    spec = given(requested(), sent(), connected(-5), booted(-4), accepted(1)).when_nothing_more_happens()
+    spec = given(requested(), connected(-5), booted(-4)).when_nothing_more_happens()
     spec.then_verdict(Status.NOT_RESTARTED, cause=Cause.BLIP)
 
 
 def test_a_boot_that_turns_out_to_be_of_before_the_reset_is_taken_back(given):
-    spec = given(requested(), sent(), accepted(), booted(0.1))
+    spec = given(requested(), booted(0.1))
     spec.then(Status.CHECKING)
     spec.when(connected(-5)).then(Status.RESTARTING)
     assert spec.story.evidence[-2].kind is EvidenceKind.BOOT

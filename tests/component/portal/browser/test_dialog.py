@@ -128,6 +128,10 @@ async def test_a_reply_that_is_cut_is_said_and_trying_again_is_the_same_attempt(
     await page.get_by_test_id("dialog-ok").click()
     await expect(dialog).to_contain_text("We don't know if the request was received")
     world.publisher.down = False
+    await expect(page.get_by_test_id("dialog-ok")).to_have_text("Try again")
+    await world.say(TransactionStarted(charger_id="CP-1", epoch=1, evse_id=1, connector_id=1, transaction_id="7"))
+    await expect(dialog).to_contain_text("This stops the charging on connector 1")
+    await expect(dialog.locator("[name=type][value=hard]")).to_be_disabled()
     await page.route("**/restarts", answered_and_cut)
     async with page.expect_event("requestfailed"):
         await page.get_by_test_id("dialog-ok").click()
@@ -135,7 +139,9 @@ async def test_a_reply_that_is_cut_is_said_and_trying_again_is_the_same_attempt(
     await page.unroute("**/restarts")
     await page.get_by_test_id("dialog-ok").click()
     await expect(dialog).to_be_hidden()
-    assert len({message.attempt_id for message in world.publisher.messages}) == 1
+    asked = [(message.attempt_id, message.strength, message.interrupt_charging) for message in world.publisher.messages]
+    assert len(asked) == 2
+    assert asked[0] == asked[1], "what is sent again is what was sent, whatever has changed in between"
 
 
 async def answered_and_cut(route):

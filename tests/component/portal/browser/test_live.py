@@ -238,3 +238,49 @@ async def test_a_role_that_ended_altogether_takes_the_charger_away(desk, world):
     await world.say(MembershipEnded(group_id="depot", user_id="administrator"))
     await expect(page.locator(".trouble")).to_contain_text("No such charger, or not in your groups.")
     await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "unknown")
+
+
+CUT_S = 30
+WATCH = """() => {
+    const kind = () => document.querySelector("charger-restart").shadowRoot.querySelector(".restart-icon").dataset.kind;
+    const done = () => [...document.querySelector("charger-restart").shadowRoot.querySelectorAll('[data-mark="done"]')]
+        .map((step) => step.dataset.testid.replace("step-", ""));
+    window.heard = [];
+    addEventListener("restart-progress", (event) => window.heard.push(event.detail.step));
+    window.seen = [];
+    const look = () => window.seen.push({ at: performance.now(), live: document.body.dataset.live, kind: kind(), done: done() });
+    new MutationObserver(look).observe(document.body, { attributeFilter: ["data-live"] });
+    setInterval(look, 100);
+}"""
+
+
+async def test_a_line_cut_for_thirty_seconds_is_never_shown_as_live_and_nothing_is_missed(desk, restarting):
+    page = await desk.page()
+    await page.evaluate(WATCH)
+    await restarting.through(Step.REQUESTED, Step.SENT)
+    await expect(page.get_by_test_id("step-sent")).to_have_attribute("data-mark", "done")
+    cut_at = await page.evaluate("performance.now()")
+    await desk.line.cut()
+    await state(page, "stale", timeout=BANNER_WITHIN_MS)
+    known = await page.evaluate("performance.now()")
+    assert known - cut_at < 3500
+    await restarting.through(Step.ACCEPTED, Step.GONE, Step.BACK)
+
+    async def long_enough() -> None:
+        assert await page.evaluate("performance.now()") > cut_at + CUT_S * 1000
+
+    await eventually(long_enough, within=CUT_S + 10)
+    await expect(page.locator("#banner")).to_contain_text("Live updates stopped at")
+    opened_at = await page.evaluate("performance.now()")
+    await desk.line.open()
+    await state(page, "live", timeout=45_000)
+
+    await expect(page.get_by_test_id("step-back")).to_have_attribute("data-mark", "done")
+    assert await page.evaluate("window.heard") == ["requested", "sent", "accepted", "gone", "back"], "each step, once"
+    seen = await page.evaluate("window.seen")
+    while_cut = [each for each in seen if known <= each["at"] <= opened_at]
+    assert len(while_cut) > CUT_S
+    assert {(each["live"], each["kind"]) for each in while_cut} == {("stale", "unknown")}
+    as_live = [each for each in seen if each["at"] > known and each["live"] == "live"]
+    assert as_live, "it was seen to be live again"
+    assert all("back" in each["done"] for each in as_live), "live again only with what was missed"
