@@ -12,7 +12,7 @@ import httpx2
 from ops.embedded.problems import Problem
 
 _SECONDS = 15.0
-_HEARD_WITHIN_S = 3.0
+_HEARD_WITHIN_S = 60.0
 _NOT_KNOWN = (404, 422)
 
 
@@ -60,9 +60,12 @@ class Portal:
         """PUT, as JSON."""
         return self._call("PUT", path, body)
 
-    def put_once_known(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """PUT what speaks of a group that was perhaps made a moment ago: services hear of it one after the other."""
-        give_up = time.monotonic() + _HEARD_WITHIN_S
+    def put_once_known(self, path: str, body: dict[str, Any], *, within_s: float = _HEARD_WITHIN_S) -> dict[str, Any]:
+        """PUT what speaks of a group that was made a moment ago: services hear of it one after the other.
+
+        `within_s` is when to believe that there is none, where nobody knows that it was made.
+        """
+        give_up = time.monotonic() + within_s
         while True:
             try:
                 return self.put(path, body)

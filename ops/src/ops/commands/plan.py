@@ -18,7 +18,7 @@ def set_plan(
 ) -> None:
     """Gives a group a plan. Restarts are available, or no longer, within a second."""
     with with_operator(data_dir) as portal:
-        portal.put_once_known(f"/api/v1/groups/{group}/plan", {"plan": plan.value})
+        portal.put_once_known(f"/api/v1/groups/{group}/plan", {"plan": plan.value}, within_s=3)
     say(f"{group} has the {plan.value} plan.")
 
 
