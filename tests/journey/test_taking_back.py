@@ -17,7 +17,7 @@ async def test_until_the_reset_is_claimed_it_is_taken_back_and_nothing_is_sent(s
             attempt = await two.attempt(asked)
             assert (attempt["status"], attempt["cancellable"]) == ("dispatching", True)
 
-        await eventually(on_its_way, within=5)
+        await eventually(on_its_way, within=20)
         answer = await two.take_back(asked)
         assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
         told = await one.ended(asked)
@@ -42,10 +42,11 @@ async def test_once_it_is_sent_it_is_too_late_and_everyone_reads_so(system):
 
         async def noted():
             attempt = await one.attempt(asked)
+            assert attempt["withdrawal"] is not None
             assert attempt["withdrawal"]["answer"] == "too_late"
             return [step["step"] for step in attempt["timeline"]]
 
-        assert "not_withdrawn" in await eventually(noted, within=5)
+        assert "not_withdrawn" in await eventually(noted, within=20)
         assert (await one.ended(asked))["verdict"]["verdict"] == "restarted"
         assert len(charger.facts.resets) == 1
 

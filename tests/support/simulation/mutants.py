@@ -210,6 +210,12 @@ def _(stack: ExitStack) -> None:
     stack.enter_context(patch.object(seen, "was_claimed", lambda *_: False))
 
 
+@_mutant("time-is-what-the-clock-says", "A wait is over when the clock says so, which may have been put forward.")
+def _(stack: ExitStack) -> None:
+    stack.enter_context(patch.object(handle.Handler, "_time_left", lambda *_: timedelta(0)))
+    stack.enter_context(patch.object(watching, "time_left", lambda *_: timedelta(0)))
+
+
 @_mutant("answers-by-the-clock", "Whether the bridge answers this question or an earlier one is told by its clock.")
 def _(stack: ExitStack) -> None:
     real = watching.is_there

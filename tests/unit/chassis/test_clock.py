@@ -36,6 +36,17 @@ async def test_advancing_a_fake_clock_wakes_only_whoever_sleeps_until_then():
     await late
 
 
+def test_a_fake_clock_that_jumps_tells_another_time_and_no_time_has_passed():
+    clock = FakeClock()
+    began, counted = clock.now(), clock.monotonic()
+    clock.advance(5)
+    clock.jump(-60)
+    assert clock.now() == began - timedelta(seconds=55)
+    clock.jump(100)
+    assert clock.now() == began + timedelta(seconds=45)
+    assert clock.monotonic() - counted == 5
+
+
 async def test_a_fake_clock_forgets_sleepers_that_were_cancelled():
     clock = FakeClock()
     sleeper = asyncio.create_task(clock.sleep_until(clock.now() + timedelta(seconds=1)))

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 15.0) -> T:
     """Calls `check` until it no longer raises AssertionError, and returns what it returns.
 
     After `within` seconds the last AssertionError is raised, with a note of how long and how often it was tried.
