@@ -16,7 +16,7 @@ SCHEMA = "svc"
 
 
 @pytest.fixture
-async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
+async def database_url(new_database: Callable[..., Awaitable[str]]) -> str:
     url = await new_database()
     metadata = service_metadata(SCHEMA)
     chassis_tables(metadata)

@@ -35,7 +35,7 @@ def ended(user_id: str) -> Envelope[Message]:
 
 
 @pytest.fixture
-async def database(new_database: Callable[[], Awaitable[str]]) -> Any:
+async def database(new_database: Callable[..., Awaitable[str]]) -> Any:
     """A database that has the table."""
     made = Database(await new_database(), "public")
     async with made.begin() as session:

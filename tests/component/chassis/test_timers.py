@@ -15,10 +15,12 @@ async def make(database, clock, metrics):
     """Makes timers with these handlers and starts them; stops them after the test."""
     made = []
 
-    async def make(**handlers):
+    async def make(together=None, **handlers):
         timers = Timers(database, clock, metrics)
         for name, handler in handlers.items():
             timers.on_due(handler, name=name)
+        if together is not None:
+            timers.on_due_together(together)
         await timers.start()
         made.append(timers)
         return timers
@@ -167,6 +169,76 @@ async def test_a_slow_handler_does_not_delay_another_timer(database, clock, make
     await arm(database, timers, "q", clock.now(), name="quick")
     await eventually(lambda: _equal(len(fired), 1))
     go_on.set()
+
+
+def note_all(fired, bad=None):
+    """For a handler of several timers: remembers which came together, and raises for some of them."""
+
+    async def handler(work, timers):
+        keys = sorted(timer.key for timer in timers)
+        for key in keys:
+            await work.connection.execute("insert into things values ($1, 1)", key)
+        fired.append((keys, [timer.payload for timer in timers]))
+        if bad in keys:
+            raise LookupError("one of them is bad")
+
+    return handler
+
+
+async def test_timers_that_are_due_go_off_together_and_not_more_than_some_at_once(
+    database, clock, make, rows, monkeypatch
+):
+    monkeypatch.setattr("chassis.timers.TOGETHER", 3)
+    monkeypatch.setattr("chassis.timers.AT_ONCE", 1)
+    fired = []
+    timers = await make(together=note_all(fired))
+    async with database.begin() as session:
+        for number in range(5):
+            await timers.arm(session, key=f"a{number}", due=clock.now() + timedelta(seconds=number), payload={})
+        await timers.arm(session, key="later", due=clock.now() + timedelta(seconds=9), payload={"for": "later"})
+    assert fired == []
+    clock.advance(5)
+    await eventually(lambda: _rows(rows, "select key from timers", [("later",)]))
+    assert [keys for keys, _ in fired] in (
+        [["a0", "a1", "a2"], ["a3", "a4"]],
+        [["a0"], ["a1", "a2", "a3"], ["a4"]],  # what was due at once may go off before the clock was moved
+    )
+    clock.advance(4)
+    await eventually(lambda: _equal(fired[-1], (["later"], [{"for": "later"}])))
+
+
+async def test_a_bad_timer_among_others_puts_all_off_and_is_then_alone_with_its_failure(database, clock, make, rows):
+    fired = []
+    timers = await make(together=note_all(fired, bad="bad"))
+    async with database.begin() as session:
+        for key in ("a1", "bad", "a2"):
+            await timers.arm(session, key=key, due=clock.now() + timedelta(seconds=1), payload={})
+    clock.advance(1)
+    put_off = [("a1", 1), ("a2", 1), ("bad", 1)]
+    await eventually(lambda: _rows(rows, "select key, failures from timers order by key", put_off))
+    assert await rows("select count(*) from things") == [(0,)]
+    clock.advance(0.5)
+    await eventually(lambda: _rows(rows, "select key, failures from timers", [("bad", 2)]))
+    assert await rows("select name from things order by name") == [("a1",), ("a2",)]
+    assert fired[0][0] == ["a1", "a2", "bad"]
+    assert sorted(keys for keys, _ in fired[1:]) == [["a1"], ["a2"], ["bad"]]
+
+
+async def test_timers_that_go_off_together_are_handled_once_by_two_processes(database, clock, make, rows):
+    fired = []
+    first = await make(together=note_all(fired))
+    await make(together=note_all(fired))
+    async with database.begin() as session:
+        for number in range(200):
+            await first.arm(session, key=f"a{number}", due=clock.now(), payload={})
+    await eventually(lambda: _rows(rows, "select count(*) from timers", [(0,)]))
+    assert sorted(key for keys, _ in fired for key in keys) == sorted(f"a{number}" for number in range(200))
+
+
+async def test_two_handlers_for_one_name_are_refused(make):
+    timers = await make(together=note_all([]))
+    with pytest.raises(ValueError, match="a handler already"):
+        timers.on_due(note([]))
 
 
 async def test_two_processes_handle_each_timer_once(database, clock, make):

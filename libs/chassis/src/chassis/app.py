@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +19,7 @@ from chassis.clock import SystemClock, WakingClock
 from chassis.command_line import START_WITHIN_S, CannotStartError, main
 from chassis.consumer import Consumers
 from chassis.database import Database, DatabaseUnavailableError
+from chassis.garbage import keep_what_lives
 from chassis.health import Health
 from chassis.http import OPERATIONS, Problem, create_http, problem_response
 from chassis.kafka import KafkaConnection
@@ -257,9 +257,7 @@ class Service:
                 await self._patiently("Kafka", self._consumers.start)
         except (DatabaseUnavailableError, AddressInUseError) as error:
             raise CannotStartError(str(error)) from error
-        # What lives now lives for ever: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        keep_what_lives()
         self._phase = None
         log.info("started", http=f"{self.server.host}:{self.server.port}")
 

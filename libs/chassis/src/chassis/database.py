@@ -56,8 +56,19 @@ class Transaction:
         """Called after the end, whichever it is."""
 
     def in_nested_transaction(self) -> bool:
-        """As a session says it: there are no savepoints here."""
+        """As a session says it: whether `after_commit` must not be used."""
         return False
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What is done inside is undone when the body raises, and what it wanted called after the commit is not."""
+        before = len(self.committed)
+        try:
+            async with self.connection.transaction():
+                yield
+        except BaseException:
+            del self.committed[before:]
+            raise
 
 
 Work = AsyncSession | Transaction

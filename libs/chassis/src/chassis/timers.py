@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.clock import WakingClock
-from chassis.database import Database, Work, after_transaction, fetch, json_text
+from chassis.database import Database, Transaction, Work, after_transaction, fetch, json_text
 from chassis.metrics import Metrics
 from chassis.tasks import background, cancel, delays
 from chassis.trace import span
@@ -24,6 +24,8 @@ AT_ONCE = 4
 """Handlers that may run at the same time; so a slow or failing one does not hold up the others."""
 LOOK_AGAIN_S = 5.0
 """Bounds how late a timer is that another process armed before it died."""
+TOGETHER = 50
+"""How many timers go off in one transaction, where their handler takes several."""
 LONGEST_BACKOFF_S = 60.0
 DEFAULT = "default"
 
@@ -56,8 +58,14 @@ _TAKE = text(
     "select name, key, due, payload, failures from timers where try_at <= :now and name = any(:names) "
     "order by try_at limit 1 for update skip locked"
 ).columns(due=DateTime(timezone=True), payload=JSONB)
+_TAKE_MANY = """
+    select key, due, payload, failures from timers where name = $1 and try_at <= $2 and (failures > 0) = $3
+     order by try_at limit $4 for update skip locked
+"""
+_DELETE_MANY = "delete from timers where name = $1 and key = any($2::text[])"
 _DELETE = text("delete from timers where name = :name and key = :key")
 _BACK_OFF = text("update timers set failures = failures + 1, try_at = :try_at where name = :name and key = :key")
+_BACK_OFF_MANY = "update timers set failures = failures + 1, try_at = $3 where name = $1 and key = any($2::text[])"
 _NEXT = text(
     "select (select min(try_at) from timers where try_at > :now) as next,"
     " (select count(*) from (select from timers where try_at <= :now limit 1000) as overdue) as due"
@@ -93,6 +101,7 @@ class Alarm:
 
 
 TimerHandler = Callable[[AsyncSession, Timer], Awaitable[None]]
+TimersHandler = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
 
 
 class Timers:
@@ -106,6 +115,7 @@ class Timers:
         self._clock = clock
         self._metrics = metrics
         self._handlers: dict[str, TimerHandler] = {}
+        self._together: dict[str, TimersHandler] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -115,9 +125,20 @@ class Timers:
 
     def on_due(self, handler: TimerHandler, *, name: str = DEFAULT) -> None:
         """Names the one handler of the timers of this name. Call it before `start`."""
-        if name in self._handlers:
-            raise ValueError(f"timers named {name!r} have a handler already")
+        self._unhandled(name)
         self._handlers[name] = handler
+
+    def on_due_together(self, handler: TimersHandler, *, name: str = DEFAULT) -> None:
+        """`on_due` for a handler that takes all that are due, up to `TOGETHER`, in one transaction of the driver's.
+
+        When it fails they are put off, and from then on each of them goes off by itself, until it succeeds.
+        """
+        self._unhandled(name)
+        self._together[name] = handler
+
+    def _unhandled(self, name: str) -> None:
+        if name in self._handlers or name in self._together:
+            raise ValueError(f"timers named {name!r} have a handler already")
 
     async def arm(
         self, session: Work, *, key: str, due: datetime, payload: dict[str, Any], name: str = DEFAULT
@@ -215,10 +236,48 @@ class Timers:
 
     async def _fire_all(self) -> None:
         try:
-            while not self._stopping and await self._fire_one():
+            while not self._stopping and await self._fire_some():
                 pass
         except Exception:
             log.exception("timers are interrupted")
+
+    async def _fire_some(self) -> bool:
+        """Handles some of what is due; False when there is nothing."""
+        fired = bool(self._handlers) and await self._fire_one()
+        for name, handle in self._together.items():
+            fired = await self._fire_together(name, handle, failed=False) or fired
+            fired = await self._fire_together(name, handle, failed=True) or fired
+        return fired
+
+    async def _fire_together(self, name: str, handle: TimersHandler, *, failed: bool) -> bool:
+        """Handles all that is due and never failed, or one that did; False when there is none."""
+        async with self._database.transaction() as work:
+            now = self._clock.now()
+            rows = await fetch(work, _TAKE_MANY, name, now, failed, 1 if failed else TOGETHER)
+            if not rows:
+                return False
+            timers = [Timer(name, row["key"], row["due"], row["payload"], row["failures"]) for row in rows]
+            for timer in timers:
+                self._metrics.timers_late.observe(max(0.0, (now - timer.due).total_seconds()))
+            with span(), structlog.contextvars.bound_contextvars(timer=name):
+                try:
+                    async with work.savepoint():
+                        await fetch(work, _DELETE_MANY, name, [timer.key for timer in timers])
+                        await handle(work, timers)
+                except Exception as error:  # noqa: BLE001 whatever it is, they are tried again later
+                    await self._back_off_all(work, timers, error)
+                    return True
+        self._metrics.timers_fired.labels(name).inc(len(timers))
+        return True
+
+    async def _back_off_all(self, work: Transaction, timers: Sequence[Timer], error: Exception) -> None:
+        name, keys = timers[0].name, [timer.key for timer in timers]
+        pause = min(LONGEST_BACKOFF_S, 0.5 * 2 ** timers[0].failures)
+        self._metrics.timers_failed.labels(name).inc(len(timers))
+        log.error("timers' handler failed", timer_keys=keys, again_in_s=pause, exc_info=error)
+        try_at = self._clock.now() + timedelta(seconds=pause)
+        await fetch(work, _BACK_OFF_MANY, name, keys, try_at)
+        after_transaction(work, lambda: self._armed(try_at))
 
     async def _fire_one(self) -> bool:
         """Handles one due timer; False when there is none.

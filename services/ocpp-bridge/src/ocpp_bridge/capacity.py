@@ -1,19 +1,9 @@
-"""What the process allows itself so that it can hold very many sockets: open files, and rarer garbage collections."""
+"""How many sockets the process may hold at once."""
 
-import gc
 import resource
 
 FILES_KEPT_BACK = 200
 """For Kafka, PostgreSQL, metrics and handshakes that are being refused."""
-YOUNG_OBJECTS = 20_000
-COLLECTIONS = 50
-"""A session's objects are freed as it ends. With Python's own thresholds a storm spends a fifth of its time in
-collections that look through all sessions and find nothing."""
-
-
-def collect_rarely() -> None:
-    """Lets more objects come between two collections of garbage."""
-    gc.set_threshold(YOUNG_OBJECTS, COLLECTIONS, COLLECTIONS)
 
 
 def sockets_at_most() -> int:
