@@ -1,6 +1,7 @@
 # Every target is one line; `make help` lists them.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
+JOBS ?= 3
 .PHONY: help setup demo up check test gallery simulate simulate-mutants bench fix contracts clients clean
 
 help:  ## show this list
@@ -18,8 +19,8 @@ up: setup  ## start the stack, empty, with its data kept in your data folder
 check: setup  ## format, lint, types, import rules, contracts, unit tests: under a minute
 	@ops/check.sh
 
-test: setup  ## every test, on the embedded Kafka and PostgreSQL (JOBS=3: side by side)
-	@$(PY) -m pytest tests $(if $(JOBS),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
+test: setup  ## every test, on the embedded Kafka and PostgreSQL (JOBS=1: one after the other)
+	@$(PY) -m pytest tests $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 simulate: setup  ## try to break the restarts: make simulate SEEDS=100000, or replay one: SEED=7 [MUTANT=name]
 	@PYTHONPATH=tests/support $(PY) -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTANT),--mutant $(MUTANT))

@@ -10,4 +10,5 @@ step lint;          $bin/ruff check --quiet .
 step types;         $bin/mypy
 step imports;       $bin/lint-imports --config pyproject.toml --no-logo >/dev/null || $bin/lint-imports --config pyproject.toml
 step contracts;     $bin/python -m contracts check
-step "unit tests";  $bin/python -m pytest tests/unit tests/contracts tests/property -q
+step "unit tests";  $bin/python -m pytest tests/unit tests/contracts tests/property -q \
+                        -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,16 +1,26 @@
 """What tests stand on: one real Kafka and one real PostgreSQL for the whole session, started when first asked for."""
 
 import asyncio
+import importlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from go_charge_points import go
+from httpx2._transports import default as httpx2_transports
 from hypothesis import settings
+from side_by_side import CRASHES, ByRunningSystem
 
+from chassis import migrations
 from ops.embedded.testing import Infrastructure
+
+# Every HTTP client reads the certificates of all authorities, for 40 ms; tests have thousands of clients, few speak TLS,
+# and those bring their own. The clients of the package ask this function of its module.
+httpx2_transports.create_ssl_context = cache(httpx2_transports.create_ssl_context)
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("ci")
@@ -32,12 +42,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = Path(__file__).parent
     side_by_side = hasattr(config, "workerinput")
 
-    def kind(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, bool]:
         part = item.path.relative_to(here).parts[0]
-        place = KINDS.index(part) if part in KINDS else len(KINDS)
-        return -place if side_by_side else place
+        kind = KINDS.index(part) if part in KINDS else len(KINDS)
+        return -kind if side_by_side else kind, item.path != here.parent / CRASHES
 
-    items.sort(key=kind)
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What shares more than its file does stays together, too."""
+    return ByRunningSystem(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -80,13 +96,31 @@ def kafka_bootstrap(plain_infrastructure: Infrastructure) -> str:
     return plain_infrastructure.kafka.address
 
 
+@pytest.fixture(scope="session")
+def migrated(infrastructure: Infrastructure) -> Callable[[str], Awaitable[str]]:
+    """The name of a database in which a service's migrations have run. They run once; tests get copies."""
+    made: dict[str, str] = {}
+
+    async def once(service: str) -> str:
+        if service not in made:
+            url = await infrastructure.create_database()
+            metadata = importlib.import_module(f"{service}.tables").metadata
+            await migrations.run(service, metadata, migrations.directory_of(service), url)
+            made[service] = url.rpartition("/")[2]
+        return made[service]
+
+    return once
+
+
 @pytest.fixture
-async def new_database(infrastructure: Infrastructure) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-    """Makes fresh databases; gives their address as the super-user, and drops them after the test."""
+async def new_database(
+    infrastructure: Infrastructure, migrated: Callable[[str], Awaitable[str]]
+) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Makes fresh databases, empty or migrated for a service; gives their address as the super-user, and drops them."""
     made: list[str] = []
 
-    async def make() -> str:
-        made.append(await infrastructure.create_database())
+    async def make(service: str | None = None) -> str:
+        made.append(await infrastructure.create_database(like=await migrated(service) if service else None))
         return made[-1]
 
     yield make

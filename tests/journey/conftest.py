@@ -1,4 +1,4 @@
-"""The whole system as a user starts it: `comeback up` in a process of its own, on free ports, once per session."""
+"""The whole system as a user starts it: `comeback up` in a process of its own, on free ports, once for all journeys."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,8 @@ def _seed(system: System) -> None:
             operator.put(f"/api/v1/groups/{group}/members/{user}", {"role": role})
 
 
-@pytest.fixture(scope="session")
-def system() -> Iterator[System]:
+@contextmanager
+def up() -> Iterator[System]:
     """`comeback up`, with short windows."""
     data_dir = Path(tempfile.mkdtemp(prefix="comeback-journey-"))
     data_dir.chmod(0o711)
@@ -91,3 +92,50 @@ def system() -> Iterator[System]:
         process.send_signal(signal.SIGINT)
         process.wait(60)
         shutil.rmtree(data_dir, ignore_errors=True)
+
+
+class Shared:
+    """The running system of all journeys: started when the first asks, stopped when the last is over."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._system: System | None = None
+        self._failure: BaseException | None = None
+
+    def system(self) -> System:
+        """Where it did not come up it is not tried again: each journey would wait for as long."""
+        if self._failure is not None:
+            raise self._failure
+        if self._system is None:
+            try:
+                self._system = self._stack.enter_context(up())
+            except BaseException as failure:
+                self._failure = failure
+                raise
+        return self._system
+
+    def stop(self) -> None:
+        self._system = None
+        self._stack.close()
+
+
+SHARED = Shared()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Not at the end of all tests: a system that nobody uses takes a tenth of a processor from those that follow."""
+    if nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent):
+        SHARED.stop()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Shared]:
+    """Stopped also when the tests are interrupted."""
+    yield SHARED
+    SHARED.stop()
+
+
+@pytest.fixture
+def system(shared: Shared) -> System:
+    return shared.system()

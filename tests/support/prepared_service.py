@@ -9,11 +9,9 @@ from uuid import uuid4
 
 import httpx2
 from joserfc.jwk import ECKey
-from sqlalchemy import MetaData
 
 from auth.signing_keys import SigningKey
 from auth.tokens import issue
-from chassis import migrations
 from chassis.app import Service
 from chassis.clock import SystemClock
 from chassis.testing.outbox import outbox_messages
@@ -38,11 +36,9 @@ class Prepared:
     http: httpx2.AsyncClient
 
     @classmethod
-    async def start(cls, service: Service, metadata: MetaData, stack: AsyncExitStack) -> Self:
-        """Migrates the service's database and does what it does before it serves; `stack` undoes it."""
-        name = service.import_name
+    async def start(cls, service: Service, stack: AsyncExitStack) -> Self:
+        """Does what the service does before it serves, on a migrated database; `stack` undoes it."""
         stack.push_async_callback(service.database.dispose)
-        await migrations.run(name, metadata, migrations.directory_of(name), service.database.dsn)
         for step in service._on_start:
             await step()
         public = {part: str(value) for part, value in SIGNING_KEY.key.as_dict(private=False).items()}

@@ -1,7 +1,6 @@
 """A running stack, and people and chargers that use it: what the journey tests hold in their hands."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -18,9 +17,12 @@ import psutil
 from chassis.testing import eventually
 from contracts.topics import Topic
 from ops.client import Portal
+from ops.commands.common import ops_kafka
+from ops.commands.events import as_event
 from ops.embedded.places import DataDir
 from ops.embedded.ports import next_free
 from ops.embedded.state import RunningProcess, StackState, find
+from ops.log_reader import records
 from simulator import Charger
 from simulator.personalities import Personality
 
@@ -124,10 +126,9 @@ class System:
 
     async def events(self, topic: Topic, charger_id: str, attempt_id: str) -> list[dict[str, Any]]:
         """What stands on a topic about an attempt, in order."""
-        about = ("--charger", charger_id, "--attempt", attempt_id, "--json")
-        told = await asyncio.to_thread(comeback, self.data_dir, "events", topic.name, *about)
-        assert told.returncode == 0, told.stderr
-        return [json.loads(line)["data"] for line in told.stdout.splitlines()]
+        on_it = records(ops_kafka(self.data_dir), [topic], key=charger_id)
+        data = [as_event(record)["data"] async for record in on_it]
+        return [each for each in data if each and each.get("attempt_id") == attempt_id]
 
     @asynccontextmanager
     async def another(self, service: str) -> AsyncIterator[None]:

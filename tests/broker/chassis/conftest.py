@@ -49,7 +49,7 @@ def make_topic(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> MakeTop
 
 
 @pytest.fixture
-async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
+async def database_url(new_database: Callable[..., Awaitable[str]]) -> str:
     url = await new_database()
     metadata = service_metadata(SCHEMA)
     chassis_tables(metadata)

@@ -13,8 +13,6 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from auth.app import build
 from auth.passwords import Passwords
 from auth.settings import Settings
-from auth.tables import metadata
-from chassis import migrations
 from chassis.app import Service
 from chassis.testing import FakeClock
 
@@ -42,18 +40,17 @@ class StartAuth(Protocol):
 
 
 @pytest.fixture
-async def start_auth(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[StartAuth]:
+async def start_auth(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[StartAuth]:
     """Prepares an auth service; with the address of one that was prepared before, as if it had been restarted."""
     async with AsyncExitStack() as stack:
 
         async def start(url: str | None = None, clock: FakeClock | None = None, **settings: Any) -> Auth:
             clock = clock or FakeClock()
-            url = url or await new_database()
+            url = url or await new_database("auth")
             given = {"database_url": url, "operator_password": OPERATOR_PASSWORD} | settings
             cheap = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
             service = build(Settings(**given), passwords=cheap, clock=clock)
             stack.push_async_callback(service.database.dispose)
-            await migrations.run("auth", metadata, migrations.directory_of("auth"), url)
             for step in service._on_start:
                 await step()
             transport = httpx2.ASGITransport(app=service.http)

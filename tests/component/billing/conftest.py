@@ -12,7 +12,6 @@ from prepared_service import Prepared, bearer
 from billing.app import build
 from billing.plans import BUILT_IN
 from billing.settings import Settings
-from billing.tables import metadata
 from contracts import topics
 from contracts.auth import GroupDefined
 
@@ -31,13 +30,13 @@ StartBilling = Callable[..., Awaitable[Billing]]
 
 
 @pytest.fixture
-async def start_billing(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[StartBilling]:
+async def start_billing(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[StartBilling]:
     """Prepares a billing service; with the address of one that was prepared before, as if it had been restarted."""
     async with AsyncExitStack() as stack:
 
         async def start(url: str | None = None, plans_file: Path = BUILT_IN) -> Billing:
-            given: dict[str, Any] = {"database_url": url or await new_database(), "plans_file": plans_file}
-            return await Billing.start(build(Settings(**given)), metadata, stack)
+            given: dict[str, Any] = {"database_url": url or await new_database("billing"), "plans_file": plans_file}
+            return await Billing.start(build(Settings(**given)), stack)
 
         yield start
 

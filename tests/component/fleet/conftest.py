@@ -14,7 +14,6 @@ from contracts.auth import GroupDefined
 from fleet.app import build
 from fleet.models import BUILT_IN
 from fleet.settings import Settings
-from fleet.tables import metadata
 
 
 class Fleet(Prepared):
@@ -37,13 +36,13 @@ StartFleet = Callable[..., Awaitable[Fleet]]
 
 
 @pytest.fixture
-async def start_fleet(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[StartFleet]:
+async def start_fleet(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[StartFleet]:
     """Prepares a fleet service; with the address of one that was prepared before, as if it had been restarted."""
     async with AsyncExitStack() as stack:
 
         async def start(url: str | None = None, models_file: Path = BUILT_IN) -> Fleet:
-            given: dict[str, Any] = {"database_url": url or await new_database(), "models_file": models_file}
-            return await Fleet.start(build(Settings(**given)), metadata, stack)
+            given: dict[str, Any] = {"database_url": url or await new_database("fleet"), "models_file": models_file}
+            return await Fleet.start(build(Settings(**given)), stack)
 
         yield start
 

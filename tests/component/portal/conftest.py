@@ -15,7 +15,6 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from prometheus_client import CollectorRegistry
 
-from chassis import migrations
 from chassis.clock import SystemClock
 from chassis.database import Database
 from chassis.health import Health
@@ -44,7 +43,6 @@ from portal.live import Hub
 from portal.projections import PROJECTIONS
 from portal.settings import PortalSettings
 from portal.states import TIMER, States
-from portal.tables import metadata
 from portal.web import install
 from portal.words import catalogue
 from portal.words.choosing import Spoken
@@ -228,8 +226,8 @@ async def settings() -> PortalSettings:
 
 
 @pytest.fixture
-async def world(new_database: Callable[[], Awaitable[str]], settings: PortalSettings) -> AsyncIterator[World]:
-    async with running(await new_database(), settings) as made:
+async def world(new_database: Callable[..., Awaitable[str]], settings: PortalSettings) -> AsyncIterator[World]:
+    async with running(await new_database("portal"), settings) as made:
         yield made
 
 
@@ -237,8 +235,7 @@ async def world(new_database: Callable[[], Awaitable[str]], settings: PortalSett
 async def running(
     url: str, settings: PortalSettings, transport: httpx2.AsyncBaseTransport | None = None, port: int = 0
 ) -> AsyncIterator[World]:
-    """A portal that serves, on a fresh database."""
-    await migrations.run("portal", metadata, migrations.directory_of("portal"), url)
+    """A portal that serves, on a fresh database that is migrated."""
     database = Database(url, "portal")
     words = catalogue()
     publisher = RecordingPublisher()

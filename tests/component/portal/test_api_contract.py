@@ -19,13 +19,10 @@ from schemathesis.checks import not_a_server_error
 
 import auth.app
 import auth.settings
-import auth.tables
 import billing.app
 import billing.settings
-import billing.tables
 import fleet.app
 import fleet.settings
-import fleet.tables
 from auth.passwords import Passwords
 from chassis.testing.outbox import outbox_messages
 from contracts import topics
@@ -57,21 +54,17 @@ class Edge:
     document: dict[str, Any]
 
 
-async def services(new_database: Callable[[], Awaitable[str]], stack: AsyncExitStack) -> dict[str, Prepared]:
+async def services(new_database: Callable[..., Awaitable[str]], stack: AsyncExitStack) -> dict[str, Prepared]:
     cheap = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
     told: dict[str, Any] = {"operator_password": PASSWORD, "login_tries_per_minute": 100_000}
     built = {
-        "auth": (
-            auth.app.build(auth.settings.Settings(database_url=await new_database(), **told), passwords=cheap),
-            auth.tables.metadata,
+        "auth": auth.app.build(
+            auth.settings.Settings(database_url=await new_database("auth"), **told), passwords=cheap
         ),
-        "billing": (
-            billing.app.build(billing.settings.Settings(database_url=await new_database())),
-            billing.tables.metadata,
-        ),
-        "fleet": (fleet.app.build(fleet.settings.Settings(database_url=await new_database())), fleet.tables.metadata),
+        "billing": billing.app.build(billing.settings.Settings(database_url=await new_database("billing"))),
+        "fleet": fleet.app.build(fleet.settings.Settings(database_url=await new_database("fleet"))),
     }
-    return {name: await Prepared.start(service, metadata, stack) for name, (service, metadata) in built.items()}
+    return {name: await Prepared.start(service, stack) for name, service in built.items()}
 
 
 async def populate(world: Any, behind: dict[str, Prepared]) -> dict[str, str]:
@@ -106,7 +99,7 @@ async def populate(world: Any, behind: dict[str, Prepared]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def edge(new_database: Callable[[], Awaitable[str]], portal_running: Any) -> AsyncIterator[Edge]:
+async def edge(new_database: Callable[..., Awaitable[str]], portal_running: Any) -> AsyncIterator[Edge]:
     async with AsyncExitStack() as stack:
         behind = await services(new_database, stack)
         told = PortalSettings(
@@ -117,7 +110,8 @@ async def edge(new_database: Callable[[], Awaitable[str]], portal_running: Any) 
             restarts_per_minute=1_000_000,
             group_restarts_per_minute=1_000_000,
         )
-        world = await stack.enter_async_context(portal_running(await new_database(), told, transport=Behind(behind)))
+        portal = portal_running(await new_database("portal"), told, transport=Behind(behind))
+        world = await stack.enter_async_context(portal)
         tokens = await populate(world, behind)
         document = (await world.http.get("/api/v1/openapi.json")).json()
         yield Edge(world.url, tokens, document)

@@ -46,7 +46,7 @@ def services() -> Services:
 @pytest.fixture
 async def world(new_database, services, portal_running) -> AsyncIterator[object]:
     settings = PortalSettings(auth_url="http://auth", billing_url="http://billing", fleet_url="http://fleet")
-    async with portal_running(await new_database(), settings, httpx2.MockTransport(services)) as made:
+    async with portal_running(await new_database("portal"), settings, httpx2.MockTransport(services)) as made:
         await made.seed()
         services.token = made.token("administrator")
         services.expires_at = "2999-01-01T00:00:00Z"
@@ -153,7 +153,7 @@ async def test_pages_are_in_the_language_that_was_chosen_else_in_the_browsers(wo
 
 async def test_only_a_listed_site_may_call_the_api_from_its_pages(new_database, portal_running):
     settings = PortalSettings(embed_origins="https://one.example, https://two.example/")
-    async with portal_running(await new_database(), settings) as world:
+    async with portal_running(await new_database("portal"), settings) as world:
         await world.seed()
         for origin, allowed in (("https://two.example", True), ("https://evil.example", False)):
             asked = world.bearer("administrator") | {"origin": origin}

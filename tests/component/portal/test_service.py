@@ -53,7 +53,7 @@ async def write(kafka: KafkaConnection) -> AsyncIterator[Write]:
 
 
 @pytest.fixture
-async def database_url(infrastructure: Any, new_database: Callable[[], Awaitable[str]]) -> str:
+async def database_url(infrastructure: Any, new_database: Callable[..., Awaitable[str]]) -> str:
     """A fresh database, as the portal's own role."""
     address: str = (await infrastructure.provision_roles(await new_database()))["portal"]
     await migrations.run("portal", metadata, migrations.directory_of("portal"), address)

@@ -52,8 +52,8 @@ async def test_an_update_of_which_nothing_was_heard_for_two_hours_blocks_no_rest
 
 
 @pytest.fixture
-async def impatient(new_database: Callable[[], Awaitable[str]], portal_running: Any) -> AsyncIterator[Any]:
-    async with portal_running(await new_database(), PortalSettings(firmware_silence_s=SILENCE_S)) as made:
+async def impatient(new_database: Callable[..., Awaitable[str]], portal_running: Any) -> AsyncIterator[Any]:
+    async with portal_running(await new_database("portal"), PortalSettings(firmware_silence_s=SILENCE_S)) as made:
         await made.timers.start()
         yield made
 

@@ -40,6 +40,7 @@ def test_a_chosen_port_in_use_is_refused_even_where_another_would_do(tmp_path, t
 
 
 def test_any_other_port_gives_way_to_the_next_free_one_and_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMEBACK_CACHE_DIR", str(tmp_path))  # Where nobody else was given these.
     monkeypatch.setattr("ops.embedded.ports.is_free", lambda port, _host=HOST: port != 19_092)
     memory = tmp_path / "ports.json"
     wishes = [Wish("kafka", 19_092), Wish("kafka-controller", 19_093)]
@@ -77,7 +78,23 @@ def test_two_that_choose_at_the_same_moment_are_given_different_ports(free):
     assert len({next_free(free, set()) for _ in range(5)}) == 5
 
 
-def test_what_was_given_a_minute_ago_may_be_given_again(free, monkeypatch):
+def test_the_port_of_our_last_start_is_ours_unless_it_was_given_to_another_since(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMEBACK_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("ops.embedded.ports.is_free", lambda _port, _host=HOST: True)
+    wishes, ours, theirs = [Wish("kafka", 21_000)], tmp_path / "ours.json", tmp_path / "theirs.json"
+    first = choose(wishes, {}, ours)
+    assert choose(wishes, {}, ours) == first
+    assert choose(wishes, {}, theirs) != first
+    theirs.write_text(ours.read_text())
+    assert choose(wishes, {}, theirs) != first
+
+
+def test_a_port_that_is_taken_firmly_is_left_alone_by_those_who_look_for_a_free_one(tmp_path, free):
+    choose([Wish("portal", free, fixed=True)], {}, tmp_path / "ports.json")
+    assert next_free(free, set()) != free
+
+
+def test_what_was_given_a_while_ago_may_be_given_again(free, monkeypatch):
     monkeypatch.setattr("ops.embedded.given_ports._KEPT_S", 0.0)
     assert next_free(free, set()) == free
 

@@ -162,7 +162,7 @@ class Cluster:
         return await asyncio.to_thread(self._create_topics, list(topics), ours)
 
     async def create_users(self, passwords: Mapping[str, str]) -> None:
-        """Give each of these users this password (SCRAM-SHA-512), whether or not they were there.
+        """Give each of these users this password (SCRAM-SHA-512), whether or not they were there, and let them in.
 
         Raises:
             Problem: the cluster refused.
@@ -226,6 +226,21 @@ class Cluster:
             UserScramCredentialUpsertion(user, how, password.encode()) for user, password in passwords.items()
         ]
         self._settle(self._admin.alter_user_scram_credentials(wanted), "could not create a user")
+        # Created is not yet known: whoever starts now must be let in. All become known together, so one is asked for.
+        user, password = list(passwords.items())[-1]
+        deadline = time.monotonic() + self._patience_s
+        while not self._knows(user) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        as_user = KafkaAccess(self._access.bootstrap, user, password, self._access.tls)
+        Cluster(as_user, patience_s=self._patience_s)._topics()  # noqa: SLF001 our own
+
+    def _knows(self, user: str) -> bool:
+        asked = self._admin.describe_user_scram_credentials([user], request_timeout=self._patience_s)
+        try:
+            asked[user].result(self._patience_s)  # type: ignore[index]
+        except KafkaException:  # A reason that lasts is told by the login that follows.
+            return False
+        return True
 
     def _grant(self, wanted: set[Rule]) -> None:
         principals = {f"User:{rule.principal}" for rule in wanted}

@@ -43,12 +43,12 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def create_database(admin_url: str, name: str) -> bool:
-    """Create a database, unless it is there; whether it was created."""
+async def create_database(admin_url: str, name: str, like: str | None = None) -> bool:
+    """Create a database, unless it is there; whether it was created. `like`: one to copy, that nobody is using."""
     async with connected(admin_url) as connection:
         if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             return False
-        await connection.execute(f"CREATE DATABASE {_quoted(name)}")
+        await connection.execute(f"CREATE DATABASE {_quoted(name)}" + (f" TEMPLATE {_quoted(like)}" if like else ""))
         return True
 
 

@@ -2,14 +2,13 @@
 
 import json
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from ops.embedded.given_ports import given_ports
+from ops.embedded.given_ports import GivenPorts, given_ports
 from ops.embedded.problems import Problem
 
 HOST = "127.0.0.1"
@@ -61,10 +60,14 @@ def holder(port: int) -> str:
 def next_free(start: int, avoid: set[int], host: str = HOST) -> int:
     """The first free port from `start` on that is not to be avoided, and was given to nobody else a moment ago."""
     with given_ports() as given:
-        for port in range(start, _LAST_PORT):
-            if port not in avoid and port not in given and is_free(port, host):
-                given[port] = time.time()
-                return port
+        return _next_free(given, start, avoid, host)
+
+
+def _next_free(given: GivenPorts, start: int, avoid: set[int], host: str, whose: str = "") -> int:
+    for port in range(start, _LAST_PORT):
+        if port not in avoid and given.may_have(port) and is_free(port, host):
+            given.give(port, whose)
+            return port
     raise Problem(f"No port between {start} and {_LAST_PORT} is free")
 
 
@@ -81,6 +84,7 @@ def choose(wishes: list[Wish], chosen: Mapping[str, int], memory: Path) -> dict[
     result: dict[str, int] = {}
     wanted = {wish.name: chosen.get(wish.name) or remembered.get(wish.name) or wish.port for wish in wishes}
     firm = [wish for wish in wishes if wish.fixed or wish.name in chosen]
+    whose = str(memory.absolute())
     for wish in firm:
         port = wanted[wish.name]
         if port in result.values():
@@ -92,14 +96,19 @@ def choose(wishes: list[Wish], chosen: Mapping[str, int], memory: Path) -> dict[
                 todo=f"Stop that program, or choose another port with --{wish.name}-port",
             )
         result[wish.name] = port
-    for wish in wishes:
-        if wish.name in result:
-            continue
-        avoid = set(result.values()) | {port for name, port in wanted.items() if name != wish.name}
-        port = wanted[wish.name]
-        # The one of our last start is ours; any other may have been given to another stack that starts right now.
-        ours = port == remembered.get(wish.name) and port not in result.values() and is_free(port, wish.host)
-        result[wish.name] = port if ours else next_free(port, avoid | set(result.values()), wish.host)
+    with given_ports() as given:
+        for wish in wishes:
+            if wish.name in result:
+                continue
+            avoid = set(result.values()) | {port for name, port in wanted.items() if name != wish.name}
+            port = wanted[wish.name]
+            # The one of our last start is ours, unless another stack, which starts right now, was given it since.
+            ours = port == remembered.get(wish.name) and port not in result.values() and is_free(port, wish.host)
+            if not (ours and given.may_have(port, whose)):
+                port = _next_free(given, port, avoid, wish.host, whose)
+            result[wish.name] = port
+        for port in result.values():
+            given.give(port, whose)  # Known ports too: others who look for a free one leave them alone.
     if result != remembered:
         memory.write_text(json.dumps(result, indent=2) + "\n")
     return result

@@ -1,14 +1,20 @@
-"""The portal's pages in a real Chromium, over a line that a test can cut, slow down or answer on."""
+"""The portal's pages in a real Chromium, over a line that a test can cut, slow down or answer on.
+
+One browser serves all tests, so they and their asynchronous fixtures share its event loop: such a fixture is one of
+`pytest_asyncio.fixture(loop_scope="session")`.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from chassis.testing import eventually
@@ -38,6 +44,14 @@ STATUS_OF = {
 EXPECTED = Expected(
     samples=124, basis="model", drop=Spread(p50_s=2, p95_s=5), away=Spread(p50_s=100, p95_s=180)
 )  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here share the browser, and so the event loop that it belongs to."""
+    in_one_loop = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("asyncio") is not None:
+            item.add_marker(in_one_loop, append=False)  # Before the mark of the auto mode: the first one counts.
 
 
 class Line:
@@ -211,7 +225,7 @@ def seen(kind: EvidenceKind, **options: Any) -> Evidence:
 
 
 @pytest.fixture
-async def settings() -> PortalSettings:
+def settings() -> PortalSettings:
     return PortalSettings(beat_s=0.4, streams_per_person=12, stream_queue=256, embed_origins="http://127.0.0.1:1")
 
 
@@ -221,24 +235,25 @@ def transport() -> Any:
     return None
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def world(
-    new_database: Callable[[], Awaitable[str]], settings: PortalSettings, portal_running: Any, transport: Any
+    new_database: Callable[..., Awaitable[str]], settings: PortalSettings, portal_running: Any, transport: Any
 ) -> AsyncIterator[Any]:
-    async with portal_running(await new_database(), settings, transport) as made:
+    async with portal_running(await new_database("portal"), settings, transport) as made:
         await made.seed(site="Pier 3")
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One for all: to start it takes longer than most tests. Each test has contexts of its own in it."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(browser: Browser, world: Any) -> AsyncIterator[Desk]:
     """Fails a test in whose pages a script failed or the content policy was broken."""
     line = Line(int(world.url.rpartition(":")[2]))

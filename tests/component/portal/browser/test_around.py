@@ -41,7 +41,7 @@ def transport(services: Services) -> httpx2.MockTransport:
 
 
 @pytest.fixture
-async def settings(settings):
+def settings(settings):
     return settings.model_copy(update={"auth_url": "http://auth", "billing_url": "http://billing"})
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from chassis.testing import eventually
@@ -63,7 +64,7 @@ class Host:
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def host() -> AsyncIterator[Host]:
     host = Host()
     await host.start()
@@ -72,11 +73,11 @@ async def host() -> AsyncIterator[Host]:
 
 
 @pytest.fixture
-async def settings(host: Host) -> PortalSettings:
+def settings(host: Host) -> PortalSettings:
     return PortalSettings(beat_s=0.4, streams_per_person=12, embed_origins=[host.url])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(desk, host):
     host.portal = desk.url
     page = await desk.tab(await desk.context(None), host.url)

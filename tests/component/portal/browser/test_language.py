@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 from prepared_service import Prepared
 from pwdlib import PasswordHash
@@ -13,7 +14,6 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 import auth.app
 import auth.settings
-import auth.tables
 from auth.passwords import Passwords
 from chassis.testing.outbox import outbox_messages
 from contracts import topics
@@ -35,11 +35,11 @@ class Way(httpx2.AsyncBaseTransport):
         return await self._auth.handle_async_request(request)
 
 
-@pytest.fixture
-async def behind(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Prepared]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def behind(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Prepared]:
     async with AsyncExitStack() as stack:
-        told = auth.settings.Settings(database_url=await new_database(), operator_password=PASSWORD)
-        yield await Prepared.start(auth.app.build(told, passwords=CHEAP), auth.tables.metadata, stack)
+        told = auth.settings.Settings(database_url=await new_database("auth"), operator_password=PASSWORD)
+        yield await Prepared.start(auth.app.build(told, passwords=CHEAP), stack)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def transport(behind: Prepared) -> Way:
 
 
 @pytest.fixture
-async def settings(settings: Any) -> Any:
+def settings(settings: Any) -> Any:
     return settings.model_copy(update={"auth_url": "http://auth"})
 
 

@@ -87,7 +87,7 @@ async def test_a_cursor_that_is_too_old_reads_the_state_again(desk, world, resta
 async def test_the_server_restarted_with_streams_open_is_back_on_every_page_by_itself(
     new_database, portal_running, settings, browser, another_restart
 ):
-    database = await new_database()
+    database = await new_database("portal")
     async with portal_running(database, settings) as world:
         await world.seed()
         port = int(world.url.rpartition(":")[2])

@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 from prepared_service import Prepared
 
 import fleet.app
 import fleet.settings
-import fleet.tables
 from contracts import topics
 from contracts.auth import GroupDefined
 from contracts.fleet import Escalation
@@ -22,13 +22,13 @@ PATH = "/groups/depot/restart-policy"
 PHONE = {"width": 320, "height": 700}
 
 
-@pytest.fixture
-async def behind(new_database: Callable[[], Awaitable[str]], make_and_sign: Any) -> AsyncIterator[Prepared]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def behind(new_database: Callable[..., Awaitable[str]], make_and_sign: Any) -> AsyncIterator[Prepared]:
     """Fleet, which knows the group and who is what in it."""
     make, _, key = make_and_sign
     async with AsyncExitStack() as stack:
-        built = fleet.app.build(fleet.settings.Settings(database_url=await new_database()))
-        prepared = await Prepared.start(built, fleet.tables.metadata, stack)
+        built = fleet.app.build(fleet.settings.Settings(database_url=await new_database("fleet")))
+        prepared = await Prepared.start(built, stack)
         built.keyring.add(key.kid, key.algorithm, key.public_jwk)
         await prepared.hear(topics.AUTH_GROUPS, [GroupDefined(group_id="depot", name="Depot")])
         await prepared.hear(topics.AUTH_MEMBERSHIPS, [make.member(role.value, "depot", role) for role in Role])
@@ -54,7 +54,7 @@ def transport(behind: Prepared) -> Way:
 
 
 @pytest.fixture
-async def settings(settings: Any) -> Any:
+def settings(settings: Any) -> Any:
     return settings.model_copy(update={"fleet_url": "http://fleet"})
 
 
