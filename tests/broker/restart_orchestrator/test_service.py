@@ -26,7 +26,7 @@ from contracts.restart import AttemptMoved, Cause, RequestRestart, Status
 from contracts.topics import Topic
 from contracts.words import REMOTE_RESTART, Plan, Role
 from restart_orchestrator.app import build
-from restart_orchestrator.hearing import EVIDENCE, KafkaEnds, is_read, partition_of
+from restart_orchestrator.hearing import EVIDENCE, KafkaEnds, are_read, partition_of
 from restart_orchestrator.settings import Settings
 from restart_orchestrator.tables import metadata
 
@@ -234,18 +234,17 @@ async def test_kafka_tells_how_far_there_is_to_read(infrastructure: Any, service
     partition = partition_of(world.charger)
     ends = KafkaEnds(world.connection("restart-orchestrator"))
     try:
-        before = await ends.ends(partition)
+        before = (await ends.ends([partition]))[partition]
         assert set(before) == {topic.name for topic in EVIDENCE}
         booted = ocpp.ChargerBooted(charger_id=world.charger, epoch=1)
         await world.say(topics.OCPP_OBSERVATIONS, booted)
-        after = await ends.ends(partition)
+        after = (await ends.ends([partition]))[partition]
         assert after[topics.OCPP_OBSERVATIONS.name] == before[topics.OCPP_OBSERVATIONS.name] + 1
 
         async def read() -> None:
             async with service.database.begin() as session:
-                assert await is_read(session, ends, partition, after)
                 beyond = {topic: end + 1 for topic, end in after.items()}
-                assert not await is_read(session, ends, partition, beyond)
+                assert await are_read(session, ends, [(partition, after), (partition, beyond)]) == [True, False]
 
         await eventually(read, within=10)
 

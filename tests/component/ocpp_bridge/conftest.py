@@ -14,9 +14,9 @@ from uuid import uuid4
 import aiohttp
 import orjson
 import pytest
+from bridge_tables import Start, in_the_simulation, on_postgresql
 from prometheus_client import CollectorRegistry
 
-from chassis import migrations
 from chassis.clock import SystemClock
 from chassis.publisher import PublishFailedError
 from chassis.tasks import cancel
@@ -29,7 +29,6 @@ from contracts.topics import Topic
 from ocpp_bridge.app import Bridge
 from ocpp_bridge.metrics import BridgeMetrics
 from ocpp_bridge.settings import Settings
-from ocpp_bridge.tables import SCHEMA, metadata
 
 PASSWORD = b"0123456789abcdef0123"
 BOOTS = {
@@ -283,10 +282,19 @@ class Site:
 
 
 @pytest.fixture
-async def site(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Site]:
-    url = await new_database()
-    await migrations.run(SCHEMA, metadata, migrations.directory_of("ocpp_bridge"), url)
+async def site(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Site]:
+    url = await new_database("ocpp_bridge")
     async with AsyncExitStack() as stack:
         connector = aiohttp.TCPConnector(limit=0)
         client = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         yield Site(url, stack, client)
+
+
+@pytest.fixture(params=["postgresql", "simulation"])
+async def instances(
+    request: pytest.FixtureRequest, new_database: Callable[..., Awaitable[str]]
+) -> AsyncIterator[Start]:
+    """Begins the life of an instance, as far as it reads and writes; all look at the same tables."""
+    url = await new_database("ocpp_bridge")
+    async with on_postgresql(url) if request.param == "postgresql" else in_the_simulation() as begin:
+        yield begin

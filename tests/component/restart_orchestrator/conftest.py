@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from orchestrator_tables import InPostgreSQL, InTheSimulation, Side
 from pydantic import Secret
 from sqlalchemy import func, select, text
 
-from chassis import migrations
 from chassis.app import Service
 from chassis.processing import Processor
 from chassis.testing import FakeClock
@@ -48,8 +48,8 @@ class FakeEnds:
     of: dict[str, int] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
 
-    async def ends(self, _partition: int) -> Mapping[str, int]:
-        return self.of
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
+        return dict.fromkeys(partitions, self.of)
 
     async def committed(self, _partition: int, wanted: Iterable[str]) -> Mapping[str, int]:
         return {topic: self.read.get(topic, 0) for topic in wanted}
@@ -78,7 +78,7 @@ class Orchestrator:
             ends=self.ends,
             metrics=AttemptMetrics(service.registry),
         )
-        service.timers.on_due(self.handler.on_deadline)
+        service.timers.on_due_together(self.handler.on_deadlines)
         self.answering = True
         self.probed: list[ocpp.ProbeCharger] = []
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
@@ -113,8 +113,7 @@ class Orchestrator:
         async with self.database.begin() as session:
             if topic in SAGA:
                 # As the real subscription does, in one order.
-                for charger in sorted({said.data.charger_id for said in batch}):
-                    await store.lock(session, charger)
+                await store.lock_all(session, [said.data.charger_id for said in batch])
             await self._handle_of(topic)(session, batch)
 
     def _handle_of(self, topic: Topic) -> Callable[..., Awaitable[None]]:
@@ -151,7 +150,7 @@ class Orchestrator:
             if moment is None:
                 break
             self.clock.set(max(moment, self.clock.now()))
-            assert await self.service.timers._fire_one()
+            assert await self.service.timers._fire_some()
             if self.answering:
                 await self.answer_probes()
         self.clock.set(until)
@@ -297,19 +296,16 @@ Start = Callable[..., Awaitable[Orchestrator]]
 
 
 @pytest.fixture
-async def start(new_database: Callable[[], Awaitable[str]]) -> AsyncIterator[Start]:
+async def start(new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Start]:
     """Prepares an orchestrator; with the address of an earlier one's database, as if it had been restarted."""
     async with AsyncExitStack() as stack:
 
         async def prepare(url: str | None = None, clock: FakeClock | None = None) -> Orchestrator:
-            settings = Settings(database_url=Secret(url or await new_database()))
+            settings = Settings(database_url=Secret(url or await new_database("restart_orchestrator")))
             clock = clock or FakeClock()
             service = Service("restart-orchestrator", settings, metadata, clock=clock)
             stack.push_async_callback(service.database.dispose)
             store.plan_once(service.database)
-            await migrations.run(
-                "restart_orchestrator", metadata, migrations.directory_of("restart_orchestrator"), service.database.dsn
-            )
             return Orchestrator(service, clock, settings)
 
         yield prepare
@@ -324,3 +320,9 @@ async def orchestrator(start: Start) -> Orchestrator:
     await ready.boot()
     ready.clock.advance(60)
     return ready
+
+
+@pytest.fixture(params=["postgresql", "simulation"])
+async def side(request: pytest.FixtureRequest, start: Start) -> Side:
+    """The tables of an orchestrator that knows nothing yet."""
+    return InPostgreSQL(await start()) if request.param == "postgresql" else InTheSimulation()

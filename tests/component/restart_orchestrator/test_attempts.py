@@ -473,12 +473,12 @@ async def test_a_deadline_waits_until_what_was_said_by_then_is_read(orchestrator
     orchestrator.ends.of = {topics.OCPP_CONNECTIVITY.name: 9}
     await orchestrator.pass_time(59.9)
     orchestrator.clock.advance(0.5)
-    assert await orchestrator.service.timers._fire_one()
+    assert await orchestrator.service.timers._fire_some()
     assert (await orchestrator.statuses(attempt))[-1] is Status.AWAITING_DROP
     await orchestrator.disconnect()
     await mark_read(orchestrator, topics.OCPP_CONNECTIVITY, 9)
     orchestrator.clock.advance(0.5)
-    await orchestrator.service.timers._fire_one()
+    await orchestrator.service.timers._fire_some()
     assert (await orchestrator.statuses(attempt))[-1] is Status.RESTARTING
 
 
@@ -499,7 +499,7 @@ async def test_a_deadline_does_not_wait_for_what_is_said_after_it(orchestrator):
     await orchestrator.accept(attempt)
     orchestrator.ends.of = {topics.OCPP_OBSERVATIONS.name: 9}
     orchestrator.clock.advance(61)
-    while await orchestrator.service.timers._fire_one():
+    while await orchestrator.service.timers._fire_some():
         assert (await orchestrator.statuses(attempt))[-1] is Status.AWAITING_DROP
     orchestrator.ends.of = {topics.OCPP_OBSERVATIONS.name: 99}
     await mark_read(orchestrator, topics.OCPP_OBSERVATIONS, 9)
@@ -514,7 +514,7 @@ async def test_a_new_database_goes_by_what_kafka_says_was_read(orchestrator):
     orchestrator.ends.of = {topics.OCPP_OBSERVATIONS.name: 9}
     orchestrator.ends.read = {topics.OCPP_OBSERVATIONS.name: 8}
     orchestrator.clock.advance(90)
-    assert await orchestrator.service.timers._fire_one()
+    assert await orchestrator.service.timers._fire_some()
     assert (await orchestrator.statuses(attempt))[-1] is Status.DISPATCHING
     orchestrator.ends.read = {topics.OCPP_OBSERVATIONS.name: 9}
     await orchestrator.pass_time(1)

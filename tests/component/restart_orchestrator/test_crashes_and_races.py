@@ -273,7 +273,7 @@ async def test_a_deadline_and_the_news_it_waits_for_may_come_at_once(orchestrato
     batch = orchestrator.said(topics.OCPP_CONNECTIVITY, gone)
 
     async def fire():
-        while await orchestrator.service.timers._fire_one():
+        while await orchestrator.service.timers._fire_some():
             pass
 
     await asyncio.gather(fire(), orchestrator.hear_again(topics.OCPP_CONNECTIVITY, batch), fire())

@@ -108,7 +108,7 @@ async def test_of_a_withdrawal_and_a_dispatch_at_once_one_wins_and_all_are_told_
     await orchestrator.connect(SESSION + 1)
     orchestrator.clock.advance(6)
     cancel = CancelRestart(attempt_id=attempt, charger_id=CHARGER, cancelled_by=PERSON)
-    both = [orchestrator.hear(topics.RESTART_REQUESTS, cancel), orchestrator.service.timers._fire_one()]
+    both = [orchestrator.hear(topics.RESTART_REQUESTS, cancel), orchestrator.service.timers._fire_some()]
     await asyncio.gather(*(both if first == "withdrawal" else reversed(both)))
     last, held = (await orchestrator.moves(attempt))[-1], (await orchestrator.held(attempt)).attempt
     assert (last.status, last.version, last.cancelled_by) == (held.status, held.version, held.cancelled_by)

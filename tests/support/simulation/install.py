@@ -137,7 +137,7 @@ def _install_orchestrator() -> None:
         "effects": orchestrator_ports.MemoryEffects,
         "PROJECTIONS": orchestrator_ports.PROJECTIONS,
         "with_past": orchestrator_ports.with_past,
-        "is_read": orchestrator.is_read,
+        "are_read": orchestrator.are_read,
     }
     for name, replacement in replaced.items():
         if not hasattr(handle, name):

@@ -257,7 +257,10 @@ def unheard_means_that_something_died(world: World, lives: list[Life]) -> Iterat
 
 
 def answers_are_not_lost(world: World, lives: list[Life]) -> Iterator[str]:
-    """What the charger answered, on whichever session, is part of the evidence, if nothing died meanwhile."""
+    """What the charger answered, on whichever session, is part of the evidence, if nothing died meanwhile.
+
+    A loop of boots is called one at the third, whatever has not been read by then.
+    """
     if world.died:
         return
     for life in lives:
@@ -273,6 +276,8 @@ def answers_are_not_lost(world: World, lives: list[Life]) -> Iterator[str]:
             if _attempt_of(world, of) == life.attempt.attempt_id and status in ("Accepted", "Scheduled")
         ]
         if not answered or not life.endings or life.endings[0].attempt.status is Status.EXPIRED:
+            continue
+        if life.endings[0].verdict.health is Health.BOOT_LOOP:
             continue
         at, status = answered[0]
         if at < life.endings[0].began - MARGIN_S and not kinds & {EvidenceKind.ACCEPTED, EvidenceKind.SCHEDULED}:

@@ -1,7 +1,7 @@
 """Deliberate defects, put into the real code while a scenario runs: each must be found by the simulation."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -171,20 +171,19 @@ def _keep_watching(stack: ExitStack) -> None:
 
 @_mutant("deadline-before-backlog", "A deadline is judged although not all that was said by then has been read.")
 def _(stack: ExitStack) -> None:
-    async def is_read(*_: Any) -> bool:
-        return True
+    async def are_read(_session: Any, _ends: Any, asked: Sequence[Any]) -> list[bool]:
+        return [True for _ in asked]
 
-    stack.enter_context(patch.object(handle, "is_read", is_read))
+    stack.enter_context(patch.object(handle, "are_read", are_read))
 
 
 @_mutant("short-drop-window", "The charger gets five seconds to go down instead of sixty.")
 def _(stack: ExitStack) -> None:
-    real = watching._drop_due
+    def shortened(function: Any) -> Any:
+        return lambda *known: function(*known[:-1], replace(known[-1], drop=timedelta(seconds=5)))
 
-    def due(now_seen: Any, reset: Any, windows: Any) -> Any:
-        return real(now_seen, reset, replace(windows, drop=timedelta(seconds=5)))
-
-    stack.enter_context(patch.object(watching, "_drop_due", due))
+    for name in ("_drop_due", "time_left"):
+        stack.enter_context(patch.object(watching, name, shortened(getattr(watching, name))))
 
 
 @_mutant("lost-timer", "The deadline of the wait for the boot is never armed.")
@@ -218,7 +217,7 @@ def _(stack: ExitStack) -> None:
 
 @_mutant("answers-by-the-clock", "Whether the bridge answers this question or an earlier one is told by its clock.")
 def _(stack: ExitStack) -> None:
-    real = watching.is_there
+    real = probing.is_there
 
     def is_there(known: Any, reset: Any, event: Any) -> bool:
         return real(known, reset, replace(event, asked_at=None))

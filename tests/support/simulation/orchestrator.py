@@ -34,22 +34,28 @@ class Ends:
         self._log = log
         self._database = database
 
-    async def ends(self, partition: int) -> Mapping[str, int]:
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
         await asyncio.sleep(self._database.pause())
         if self._database.loop.time() < self._log.down_until:
             raise OSError("Kafka is away")
-        return {topic.name: len(self._log.records(topic.name, partition)) for topic in EVIDENCE}
+        return {
+            partition: {topic.name: len(self._log.records(topic.name, partition)) for topic in EVIDENCE}
+            for partition in partitions
+        }
 
     async def committed(self, partition: int, wanted: Iterable[str]) -> Mapping[str, int]:
         await asyncio.sleep(self._database.pause())
         return dict.fromkeys(wanted, 0)
 
 
-async def is_read(session: Transaction, ends: Ends, partition: int, until: Mapping[str, int]) -> bool:
-    """What `restart_orchestrator.hearing.is_read` asks PostgreSQL."""
+async def are_read(session: Transaction, ends: Ends, asked: Sequence[tuple[int, Mapping[str, int]]]) -> list[bool]:
+    """What `restart_orchestrator.hearing.are_read` asks PostgreSQL."""
     del ends
     await session.trip()
-    return all((session.get("checkpoints", (topic, partition)) or 0) >= end for topic, end in until.items())
+    return [
+        all((session.get("checkpoints", (topic, partition)) or 0) >= end for topic, end in until.items())
+        for partition, until in asked
+    ]
 
 
 class OrchestratorProcess:
@@ -87,6 +93,7 @@ class OrchestratorProcess:
         self.ousted = False
         """Another life has taken its partitions over, of which it will learn when it commits offsets."""
         self._busy: set[str] = set()
+        self._firing = 0
         self._handler = Handler(
             outbox=cast("Any", None),
             timers=cast("Any", MemoryTimers()),
@@ -163,15 +170,15 @@ class OrchestratorProcess:
     # -- timers
 
     async def _fire_timers(self) -> None:
-        """Fires what is due, a few at a time, each as often as it takes."""
+        """Fires what is due, a few transactions at a time, each as often as it takes."""
         while True:
             self._database.armed.clear()
             now = self.clock.now()
+            while self._firing < AT_ONCE and (due := self.due()):
+                self._firing += 1
+                self._busy.update(due)
+                self._loop.create_task(self.fire(due))
             rows = self._database.tables.get("timers", {})
-            due = [key for key, row in rows.items() if row["try_at"] <= now and key not in self._busy]
-            for key in due[: AT_ONCE - len(self._busy)]:
-                self._busy.add(key)
-                self._loop.create_task(self._fire(key))
             later = [row["try_at"] for key, row in rows.items() if key not in self._busy]
             wait = (min(later) - now).total_seconds() if later else 5.0
             try:
@@ -180,30 +187,53 @@ class OrchestratorProcess:
             except TimeoutError:
                 continue
 
-    async def _fire(self, key: str) -> None:
+    def due(self) -> list[str]:
+        """The timers whose time has come, the earliest first; or one that failed, which goes off by itself."""
+        rows, now = self._database.tables.get("timers", {}), self.clock.now()
+        free = [key for key, row in rows.items() if row["try_at"] <= now and key not in self._busy]
+        due = sorted(free, key=lambda key: (rows[key]["try_at"], key))
+        return [key for key in due if not rows[key]["failures"]] or due[:1]
+
+    async def fire(self, keys: list[str]) -> None:
+        """They go off: their rows go in the transaction of their handler, or are put off when that fails."""
         try:
             async with self._database.begin(self.process) as transaction:
-                await transaction.lock(f"timer:{key}")
-                row = transaction.get("timers", key)
-                if row is None or row["try_at"] > self.clock.now():
-                    return
+                timers = await self._take(transaction, keys)
                 try:
                     async with transaction.savepoint():
-                        transaction.delete("timers", key)
-                        timer = Timer("default", key, row["due"], row["payload"], row["failures"])
-                        await self._handler.on_deadline(cast("Any", transaction), timer)
-                except Exception as error:  # noqa: BLE001 as the chassis: it is tried again later
-                    if not isinstance(error, OSError):
-                        self._loop.problems.append(f"timer {key}: {error!r}")
-                    try_at = self.clock.now() + timedelta(seconds=min(60.0, 0.5 * 2 ** row["failures"]))
-                    transaction.put("timers", key, {**row, "try_at": try_at, "failures": row["failures"] + 1})
-        except Exception as error:  # noqa: BLE001 the row is still there
-            if not isinstance(error, OSError):
-                self._loop.problems.append(f"timer {key}: {error!r}")
+                        for timer in timers:
+                            transaction.delete("timers", timer.key)
+                        if timers:
+                            await self._handler.on_deadlines(cast("Any", transaction), timers)
+                except Exception as error:  # noqa: BLE001 as the chassis: they are tried again later
+                    self._note(error, keys)
+                    self._put_off(transaction, timers)
+        except Exception as error:  # noqa: BLE001 the rows are still there
+            self._note(error, keys)
             await asyncio.sleep(1.0)
         finally:
-            self._busy.discard(key)
+            self._firing -= 1
+            self._busy.difference_update(keys)
             self._database.armed.set()
+
+    async def _take(self, transaction: Transaction, keys: list[str]) -> list[Timer]:
+        taken = []
+        for key in sorted(keys):
+            await transaction.lock(f"timer:{key}")
+            row = transaction.get("timers", key)
+            if row is not None and row["try_at"] <= self.clock.now():
+                taken.append(Timer("default", key, row["due"], row["payload"], row["failures"]))
+        return taken
+
+    def _put_off(self, transaction: Transaction, timers: list[Timer]) -> None:
+        for timer in timers:
+            try_at = self.clock.now() + timedelta(seconds=min(60.0, 0.5 * 2**timer.failures))
+            row = transaction.get("timers", timer.key)
+            transaction.put("timers", timer.key, {**row, "try_at": try_at, "failures": timer.failures + 1})
+
+    def _note(self, error: Exception, keys: list[str]) -> None:
+        if not isinstance(error, OSError):
+            self._loop.problems.append(f"timers {keys}: {error!r}")
 
     # -- relay
 

@@ -45,8 +45,9 @@ class MemoryStore:
     locks = staticmethod(store.locks)
 
     @staticmethod
-    async def lock(session: Transaction, charger_id: str) -> None:
-        await session.lock(f"charger:{charger_id}")
+    async def lock_all(session: Transaction, chargers: Iterable[str]) -> None:
+        for charger_id in sorted(set(chargers)):
+            await session.lock(f"charger:{charger_id}")
         await session.trip()
 
     @staticmethod

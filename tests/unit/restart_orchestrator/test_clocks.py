@@ -143,17 +143,17 @@ def test_an_answer_to_an_earlier_question_does_not_count(told_by):
 
 def test_a_charger_that_still_has_some_of_its_time_is_asked_again_when_it_is_over(told_by):
     spec = asked_for(told_by)
-    spec.when(replace(probed(61.1), lasted_s=20.0))
+    spec.when(probed(61.1, lasted=20.0))
     assert about(spec.then(Status.AWAITING_DROP).deadline.due, 61.1 + 40)
     assert "its time for this is not over" in spec.story.last.transitions[-1].sentence
     spec.when_seconds_pass(102)
     assert [about(probe.asked_at, when) for probe, when in zip(spec.story.probes, (60, 100), strict=True)] == [True] * 2
-    spec.when(replace(probed(102.1), lasted_s=61.0))
+    spec.when(probed(102.1, lasted=61.0))
     spec.then_verdict(Status.NOT_RESTARTED, cause=Cause.IGNORED, confidence=Confidence.HIGH)
 
 
 def test_a_charger_that_restarts_in_the_time_that_it_still_has_is_restarted(told_by):
-    spec = asked_for(told_by).when(replace(probed(61.1), lasted_s=20.0))
+    spec = asked_for(told_by).when(probed(61.1, lasted=20.0))
     spec.when(dropped(70), connected(90), booted(91)).when_nothing_more_happens()
     spec.then_verdict(Status.RESTARTED, confidence=Confidence.HIGH)
 
@@ -161,7 +161,7 @@ def test_a_charger_that_restarts_in_the_time_that_it_still_has_is_restarted(told
 def test_a_charger_that_is_back_has_the_rest_of_its_time_to_boot(told_by):
     spec = told_by(0.0, sent(), accepted(), dropped(10), connected(30), answering=False).when_seconds_pass(311)
     assert [probe.epoch for probe in spec.story.probes] == [AFTER]
-    spec.when(replace(probed(311.1, AFTER), lasted_s=100.0))
+    spec.when(probed(311.1, AFTER, lasted=100.0))
     assert about(spec.then(Status.RESTARTING).deadline.due, 311.1 + 300 - 20 - 100)
     spec.when(booted(320)).when_nothing_more_happens().then_verdict(Status.RESTARTED, outcome=Outcome.RESTARTED)
 
@@ -169,9 +169,9 @@ def test_a_charger_that_is_back_has_the_rest_of_its_time_to_boot(told_by):
 def test_a_lost_charger_that_is_back_has_all_of_it(told_by):
     lost = told_by(0.0, sent(), accepted(), dropped(10), answering=False).when_seconds_pass(400)
     spec = lost.when(connected(500)).when_seconds_pass(801)
-    spec.when(replace(probed(801.1, AFTER), lasted_s=100.0))
+    spec.when(probed(801.1, AFTER, lasted=100.0))
     assert about(spec.then(Status.LOST).deadline.due, 801.1 + 200)
-    spec.when_seconds_pass(1002).when(replace(probed(1002.1, AFTER), lasted_s=301.0))
+    spec.when_seconds_pass(1002).when(probed(1002.1, AFTER, lasted=301.0))
     spec.then_verdict(Status.NOT_RESTARTED, cause=Cause.BLIP)
 
 
@@ -192,6 +192,16 @@ def test_a_status_counts_that_came_after_the_bridges_clock_was_put_back(given):
     put_back = replace(status(42), at=at(-250), reported_at=None)
     spec.story = spec.story.hear(put_back, now=at(43))
     spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, health=Health.OK)
+
+
+@pytest.mark.parametrize("back", [booted(41), security_event(41, "StartupOfTheDevice")])
+def test_a_bridges_clock_that_is_put_back_while_the_charger_is_away_takes_none_of_its_time_to_be_whole(given, back):
+    spec = given(requested(), sent(), accepted(), dropped(10))
+    for event in (connected(40), back, status(50)):
+        spec.story = spec.story.until(event.at).hear(replace(event, at=event.at - timedelta(seconds=300)), now=event.at)
+    verdict = spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, health=Health.OK, missing=())
+    assert verdict.confidence in {Confidence.HIGH, Confidence.PROVEN}
+    assert about(spec.story.attempt.moved_at, 41 + 60)
 
 
 def test_with_our_own_clock_put_back_a_restart_is_one_all_the_same(given):

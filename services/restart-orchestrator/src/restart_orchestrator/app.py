@@ -30,7 +30,7 @@ def build(settings: Settings | None = None, clock: WakingClock | None = None) ->
         ends=ends,
         metrics=AttemptMetrics(service.registry),
     )
-    service.timers.on_due(handler.on_deadline)
+    service.timers.on_due_together(handler.on_deadlines)
     subscribe_all(service, handler)
     settled = timedelta(seconds=settings.learn_settled_s)
     learner = Learner(service.outbox, service.clock, settings.rules(), settled=settled)

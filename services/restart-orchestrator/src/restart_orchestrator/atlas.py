@@ -99,6 +99,7 @@ LATER: dict[str, dict[str, Story]] = {
     },
     "awaiting_drop": {
         "ChargerProbed, once its deadline has passed": ASKED_FOR.tell(probed(62)),
+        "the same, but a clock was put forward, and its time is not over": ASKED_FOR.tell(probed(62, lasted=20.0)),
         "the same, where the group allows a harder Reset": ASKED_FOR.tell(probed(62, by=ESCALATING)),
         "neither that nor anything else for a boot window": ASKED_FOR.until(at(362)),
     },

@@ -33,7 +33,7 @@ from restart_orchestrator.inputs import (
     Unsupported,
     Withdrawn,
 )
-from restart_orchestrator.moments import not_later
+from restart_orchestrator.moments import heard_now
 from restart_orchestrator.moving import end, is_awaited
 from restart_orchestrator.seen import Reset, heard, sighted, was_answered
 from restart_orchestrator.states import Attempt, Decision, Idle
@@ -60,7 +60,7 @@ def _decide(attempt: Attempt | None, event: Input, now: datetime, windows: Windo
     if attempt.reset is not None:
         windows = windows.of(attempt.reset.waits)
         if isinstance(event, OfReset | Sighting):
-            event = not_later(event, attempt.reset, now)
+            event = heard_now(event, attempt.reset, now)
     if attempt.status in TERMINAL:
         return _after_the_end(attempt, event, now, windows)
     if attempt.reset is None:

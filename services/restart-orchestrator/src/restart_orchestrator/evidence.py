@@ -200,7 +200,9 @@ def _late_answer(seen: Seen, reset: Reset) -> tuple[MissingLink, ...]:
     if _missing_answer(seen):
         return ()
     came_on_next = seen.answer_epoch is not None and seen.answer_epoch > reset.epoch
-    came_after = seen.answered_at is not None and seen.returned_at is not None and seen.answered_at > seen.returned_at
+    back = seen.returned_at
+    put_back = back is not None and seen.sent_at is not None and back < seen.sent_at  # the clock, since then
+    came_after = seen.answered_at is not None and back is not None and seen.answered_at > back and not put_back
     return (MissingLink.LATE_ANSWER,) if came_on_next or came_after else ()
 
 

@@ -1,7 +1,7 @@
 """The shell: load, decide, record, publish and arm timers, in one transaction for a batch of messages or a deadline."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from contracts.ocpp import ChargerProbed, ResetRejected, TransactionEnded
 from contracts.restart import CancelRestart, RequestRestart, Status
 from restart_orchestrator import store, translate
 from restart_orchestrator.desk import Desk, is_waiting
-from restart_orchestrator.hearing import Ends, is_read, partition_of
+from restart_orchestrator.hearing import Ends, are_read, partition_of
 from restart_orchestrator.inputs import Standing
 from restart_orchestrator.metrics import AttemptMetrics
 from restart_orchestrator.past import with_past
@@ -130,41 +130,61 @@ class Handler:
             desk.hear(attempt.attempt_id, translate.to_change(last[attempt.charger_id], standing))
         await self._clear(session, desk)
 
-    async def on_deadline(self, session: AsyncSession, timer: Timer) -> None:
-        """The time that an attempt waits for has come.
+    async def on_deadlines(self, session: Transaction, timers: Sequence[Timer]) -> None:
+        """The times that attempts wait for have come.
 
         What an attempt has not heard by then is held against the charger, so it is first made sure that all that was
         said by then has been read; after a standstill of ours or of Kafka's the backlog comes before the deadlines. Nor
         does a clock that was put forward end a wait that has not lasted as long.
         """
-        attempt_id, charger_id = UUID(timer.payload["attempt_id"]), timer.payload["charger_id"]
-        await store.lock(session, charger_id)
-        found = await store.load_attempts(session, [], [attempt_id])
-        if not found:
-            return
-        attempt = found[0].attempt
-        deadline = Deadline(
-            waiting_for=Status(timer.payload["waiting_for"]), number=timer.payload["number"], due=timer.due
-        )
-        standing = None
-        if is_waiting(attempt):
-            standing = await self._standing(session, attempt)
-        elif attempt.deadline is not None and attempt.deadline.number == deadline.number:
-            deadline = attempt.deadline
-            left = self._time_left(timer)
-            if left > LOOK_AGAIN:
-                await self._timers.arm(session, key=timer.key, due=self._clock.now() + left, payload=timer.payload)
-                return
-            partition = partition_of(charger_id)
-            until = timer.payload.get("until") or dict(await self._ends.ends(partition))
-            if not await is_read(session, self._ends, partition, until):
-                self._metrics.postponed()
-                payload = timer.payload | {"until": until}
-                await self._timers.arm(session, key=timer.key, due=self._clock.now() + LOOK_AGAIN, payload=payload)
-                return
+        await store.lock_all(session, [timer.payload["charger_id"] for timer in timers])
+        found = await store.load_attempts(session, [], [_attempt_of(timer) for timer in timers])
+        held = {one.attempt.attempt_id: one.attempt for one in found}
+        waiting = [attempt for attempt in held.values() if is_waiting(attempt)]
+        standings = await store.load_standings(session, map(_asked_by, waiting))
+        due, later = await self._judged_now(session, [timer for timer in timers if _attempt_of(timer) in held], held)
+        await self._timers.arm_many(session, later)
         desk = self._desk(found)
-        desk.hear(attempt_id, translate.to_deadline_passed(attempt_id, deadline, standing))
+        for timer, deadline in due:
+            attempt = held[_attempt_of(timer)]
+            standing = standings[_asked_by(attempt)] if is_waiting(attempt) else None
+            desk.hear(attempt.attempt_id, translate.to_deadline_passed(attempt.attempt_id, deadline, standing))
         await self._clear(session, desk)
+
+    async def _judged_now(
+        self, session: Transaction, timers: Sequence[Timer], held: Mapping[UUID, Attempt]
+    ) -> tuple[list[tuple[Timer, Deadline]], list[Alarm]]:
+        """The deadlines that may be judged, and when the others are looked at again."""
+        due: list[tuple[Timer, Deadline]] = []
+        later: list[Alarm] = []
+        heard: list[tuple[Timer, Deadline]] = []
+        for timer in timers:
+            attempt, deadline = held[_attempt_of(timer)], _deadline_of(timer)
+            if is_waiting(attempt) or attempt.deadline is None or attempt.deadline.number != deadline.number:
+                due.append((timer, deadline))
+            elif (left := self._time_left(timer)) > LOOK_AGAIN:
+                later.append(Alarm(timer.key, self._clock.now() + left, timer.payload))
+            else:
+                heard.append((timer, attempt.deadline))
+        if not heard:
+            return due, later
+        asked = await self._how_far(timer for timer, _ in heard)
+        for (timer, deadline), (_, until), is_read in zip(
+            heard, asked, await are_read(session, self._ends, asked), strict=True
+        ):
+            if is_read:
+                due.append((timer, deadline))
+            else:
+                self._metrics.postponed()
+                later.append(Alarm(timer.key, self._clock.now() + LOOK_AGAIN, timer.payload | {"until": until}))
+        return due, later
+
+    async def _how_far(self, timers: Iterable[Timer]) -> list[tuple[int, dict[str, int]]]:
+        """For each timer the partition of its charger, and up to where that is to be read: its end when it was due."""
+        looked = [(partition_of(timer.payload["charger_id"]), timer.payload.get("until")) for timer in timers]
+        unknown = {partition for partition, until in looked if not until}
+        ends = await self._ends.ends(unknown) if unknown else {}
+        return [(partition, until or dict(ends[partition])) for partition, until in looked]
 
     async def _standing(self, session: Work, attempt: Attempt) -> Standing:
         return (await store.load_standings(session, [_asked_by(attempt)]))[_asked_by(attempt)]
@@ -214,6 +234,14 @@ def _alarm(attempt: Attempt, wake: WakeMe) -> Alarm:
             "number": deadline.number,
         },
     )
+
+
+def _attempt_of(timer: Timer) -> UUID:
+    return UUID(timer.payload["attempt_id"])
+
+
+def _deadline_of(timer: Timer) -> Deadline:
+    return Deadline(waiting_for=Status(timer.payload["waiting_for"]), number=timer.payload["number"], due=timer.due)
 
 
 def _timer_of(attempt_id: UUID, number: int) -> str:

@@ -1,25 +1,23 @@
 """Whether all that was said until a moment has been read: without that, a deadline would be judged blindly."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text
 
+from chassis.database import Work, fetch
 from chassis.kafka import KafkaConnection
 from contracts import topics
 
 EVIDENCE = (topics.OCPP_ANSWERS, topics.OCPP_CONNECTIVITY, topics.OCPP_OBSERVATIONS)
 """The topics whose silence a deadline is about."""
 _PARTITIONS = list(range(topics.PARTITIONS))
-_CHECKPOINTS = text(
-    "select topic, next_offset from checkpoints where consumer = any(:consumers) and partition = :partition"
-).bindparams(bindparam("consumers", type_=ARRAY(Text)))
+_CHECKPOINTS = """
+    select topic, partition, next_offset from checkpoints
+     where consumer = any($1::text[]) and partition = any($2::int[])
+"""
 _partition = DefaultPartitioner()
 
 
@@ -36,8 +34,8 @@ def group_of(topic: str) -> str:
 class Ends(Protocol):
     """Knows how far the topics go, and how far we were."""
 
-    async def ends(self, partition: int) -> Mapping[str, int]:
-        """The offset after the last record of this partition, by topic."""
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
+        """The offset after the last record of each of these partitions, by partition and topic."""
         ...
 
     async def committed(self, partition: int, wanted: Iterable[str]) -> Mapping[str, int]:
@@ -57,10 +55,12 @@ class KafkaEnds:
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def ends(self, partition: int) -> Mapping[str, int]:
-        places = [TopicPartition(topic.name, partition) for topic in EVIDENCE]
-        found = await (await self._connected()).end_offsets(places)
-        return {place.topic: end for place, end in found.items()}
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
+        places = [TopicPartition(topic.name, partition) for partition in set(partitions) for topic in EVIDENCE]
+        ends: dict[int, dict[str, int]] = {}
+        for place, end in (await (await self._connected()).end_offsets(places)).items():
+            ends.setdefault(place.partition, {})[place.topic] = end
+        return ends
 
     async def committed(self, partition: int, wanted: Iterable[str]) -> Mapping[str, int]:
         places = [TopicPartition(topic, partition) for topic in wanted]
@@ -88,14 +88,20 @@ class KafkaEnds:
         return self._consumer
 
 
-async def is_read(session: AsyncSession, ends: Ends, partition: int, until: Mapping[str, int]) -> bool:
-    """Whether this service has handled everything before these offsets, whichever of its processes does so."""
-    wanted = {topic: end for topic, end in until.items() if end > 0}
-    rows = await session.execute(
-        _CHECKPOINTS, {"consumers": [group_of(topic) for topic in wanted], "partition": partition}
-    )
-    read: dict[str, int] = {row.topic: row.next_offset for row in rows}
-    # Without a checkpoint the partition was not read into this database, be it that another one was lost.
-    if unknown := [topic for topic in wanted if topic not in read]:
-        read |= await ends.committed(partition, unknown)
-    return all(read[topic] >= end for topic, end in wanted.items())
+async def are_read(session: Work, ends: Ends, asked: Sequence[tuple[int, Mapping[str, int]]]) -> list[bool]:
+    """Whether this service has handled all before these offsets of a partition, whichever of its processes does so.
+
+    An answer for each of `asked`, which are partitions with the offsets that matter, by topic.
+    """
+    groups = [group_of(topic.name) for topic in EVIDENCE]
+    rows = await fetch(session, _CHECKPOINTS, groups, sorted({partition for partition, _ in asked}))
+    read: dict[tuple[int, str], int] = {(row["partition"], row["topic"]): row["next_offset"] for row in rows}
+    answers = []
+    for partition, until in asked:
+        wanted = {topic: end for topic, end in until.items() if end > 0}
+        # Without a checkpoint the partition was not read into this database, be it that another one was lost.
+        if unknown := [topic for topic in wanted if (partition, topic) not in read]:
+            committed = await ends.committed(partition, unknown)
+            read |= {(partition, topic): offset for topic, offset in committed.items()}
+        answers.append(all(read[partition, topic] >= end for topic, end in wanted.items()))
+    return answers

@@ -242,9 +242,13 @@ class Disconnected(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booted(Happening):
-    """A BootNotification came; `solicited` when we had asked for it, `owed_since` when the charger owed it anyway."""
+    """A BootNotification came; `solicited` when we had asked for it, `owed_since` when the charger owed it anyway.
+
+    `heard_at`: when we heard of it, by our own clock.
+    """
 
     epoch: int
+    heard_at: datetime | None = None
     reason: str | None = None
     solicited: bool = False
     owed_since: int | None = None
@@ -276,6 +280,7 @@ class SecurityEvent(Happening):
     """A security event came, of this kind."""
 
     epoch: int
+    heard_at: datetime | None = None
     kind: str
 
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from restart_orchestrator.inputs import Input
-from restart_orchestrator.seen import Reset, Seen
+from restart_orchestrator.inputs import Booted, Input, SecurityEvent
+from restart_orchestrator.seen import SKEW, Reset, Seen, Start
 
 Told = TypeVar("Told", bound=Input)
 
 
-def not_later(event: Told, reset: Reset, now: datetime) -> Told:
-    """The event as one that has happened by now: a clock that is ahead would put off the end of every wait."""
+def heard_now(event: Told, reset: Reset, now: datetime) -> Told:
+    """The event as it is heard: it has happened by now. A clock that is ahead would put off the end of every wait."""
     latest = max(now, reset.at)
+    if isinstance(event, Booted | SecurityEvent):
+        event = replace(event, heard_at=latest)
     return event if event.at <= latest else replace(event, at=latest)
 
 
@@ -24,3 +26,9 @@ def ours(moment: datetime, seen: Seen, reset: Reset) -> datetime:
     """
     behind = max(timedelta(0), reset.at - seen.sent_at) if seen.sent_at is not None else timedelta(0)
     return max(moment + behind, reset.at)
+
+
+def started_at(start: Start, seen: Seen, reset: Reset) -> datetime:
+    """When the charger started, by our clock; when we heard of it, where the bridge's was put back since the Reset."""
+    put_back = seen.sent_at is not None and start.at < seen.sent_at - SKEW
+    return start.heard_at if put_back and start.heard_at is not None else ours(start.at, seen, reset)

@@ -81,7 +81,8 @@ class Reset:
 class Start:
     """The charger started, as its boot or a security event on session `epoch` says.
 
-    `owed`: a boot of before the Reset had not been accepted, so that one had to come, restart or not.
+    `owed`: a boot of before the Reset had not been accepted, so that one had to come, restart or not. `heard_at` is by
+    our own clock.
     """
 
     epoch: int
@@ -89,6 +90,7 @@ class Start:
     reason: str | None
     by_boot: bool
     owed: bool = False
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,8 +266,8 @@ def _booted(seen: Seen, news: Booted, reset: Reset) -> Seen:
     if start is not None and start.by_boot:
         return seen  # a charger repeats an unanswered or a rejected boot on the same session: that is one start
     owed = news.owed_since is not None and news.owed_since <= reset.epoch
-    said_at = start.at if start else news.at
-    started = Start(epoch=news.epoch, at=said_at, reason=news.reason, by_boot=True, owed=owed)
+    first = start or Start(epoch=news.epoch, at=news.at, reason=None, by_boot=True, heard_at=news.heard_at)
+    started = replace(first, reason=news.reason, by_boot=True, owed=owed)
     seen = _said_so(seen, news.reason, NAMED_BY_BOOT)
     return replace(seen, starts=_with_start(seen, started))
 
@@ -285,7 +287,8 @@ def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | Non
     seen = _said_so(seen, news.kind, NAMED_BY_SECURITY_EVENT)
     if news.epoch == reset.epoch or any(start.epoch == news.epoch for start in seen.starts):
         return seen
-    return replace(seen, starts=_with_start(seen, Start(epoch=news.epoch, at=news.at, reason=news.kind, by_boot=False)))
+    started = Start(epoch=news.epoch, at=news.at, reason=news.kind, by_boot=False, heard_at=news.heard_at)
+    return replace(seen, starts=_with_start(seen, started))
 
 
 def _transaction_ended(seen: Seen, news: TransactionEnded, reset: Reset) -> Seen | None:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ServiceSettings
+from contracts.availability import FIRMWARE_SILENCE_S
 from restart_orchestrator.durations import Rules
 from restart_orchestrator.pruning import Keep
 from restart_orchestrator.windows import Limits, Range, Windows
@@ -29,7 +30,9 @@ class Settings(ServiceSettings):
     usual_away_s: float = Field(default=60, gt=0, description="How long a restart usually takes a charger away.")
 
     firmware_silence_s: float = Field(
-        default=7200, gt=0, description="How long a firmware update goes on of which nothing more is heard."
+        default=FIRMWARE_SILENCE_S,
+        gt=0,
+        description="How long a firmware update goes on of which nothing more is heard.",
     )
     learned_factor: float = Field(default=2.0, ge=1, description="A learned wait is so many times what 95 in 100 took.")
     learned_drop_min_s: float = Field(default=30, gt=0, description="The shortest drop window that is learned.")

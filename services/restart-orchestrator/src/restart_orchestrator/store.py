@@ -19,7 +19,12 @@ from restart_orchestrator import codec
 from restart_orchestrator.inputs import Standing
 from restart_orchestrator.states import Attempt, Transition
 
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LOCK = """
+    select pg_advisory_xact_lock(lock) from (
+        select distinct hashtextextended(name, 0) as lock from unnest($1::text[]) as name order by 1
+    ) as locks
+"""
+"""In one order, as a batch takes them: no two transactions wait for each other."""
 _ATTEMPTS = (
     "select state, watching, traceparent from attempts "
     "where (charger_id = any($1::text[]) and watching) or attempt_id = any($2::uuid[])"
@@ -111,9 +116,9 @@ def locks(batch: Iterable[Envelope[Any]]) -> list[str]:
     return [_lock_of(said.data.charger_id) for said in batch]
 
 
-async def lock(session: AsyncSession, charger_id: str) -> None:
-    """The same for one charger, outside of a batch."""
-    await session.execute(_LOCK, {"name": _lock_of(charger_id)})
+async def lock_all(session: Work, chargers: Iterable[str]) -> None:
+    """The same for these chargers, outside of a batch."""
+    await fetch(session, _LOCK, [_lock_of(charger_id) for charger_id in chargers])
 
 
 def _lock_of(charger_id: str) -> str:

@@ -166,9 +166,16 @@ def not_withdrawn(seconds: float = 0.02) -> NotWithdrawn:
     return NotWithdrawn(event_id=_id("not_withdrawn"), at=at(seconds), epoch=RESET_ON)
 
 
-def probed(seconds: float, session: int = RESET_ON, *, number: int = 0, by: Standing | None = None) -> Probed:
+def probed(
+    seconds: float,
+    session: int = RESET_ON,
+    *,
+    number: int = 0,
+    by: Standing | None = None,
+    lasted: float | None = None,
+) -> Probed:
     event_id = _id("probed", session, number, seconds)
-    return Probed(event_id=event_id, at=at(seconds), epoch=session, number=number, standing=by)
+    return Probed(event_id=event_id, at=at(seconds), epoch=session, number=number, standing=by, lasted_s=lasted)
 
 
 def connected(seconds: float, session: int = RESET_ON + 1) -> Connected:

@@ -7,7 +7,7 @@ from restart_orchestrator.escalation import conclude
 from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard, unseen
 from restart_orchestrator.health import BOOT_LOOP
 from restart_orchestrator.inputs import Answer, ConnectorReported, DeadlinePassed, Probed, Sighting
-from restart_orchestrator.moments import ours
+from restart_orchestrator.moments import ours, started_at
 from restart_orchestrator.moving import deadline_for, end, expiry, gone_at, steps_at
 from restart_orchestrator.probing import (
     ask,
@@ -149,7 +149,7 @@ def _due(attempt: Attempt, status: Status, seen: Seen, reset: Reset, windows: Wi
             back = seen.opened_at is not None and is_open(seen, reset)
             return ours(seen.opened_at, seen, reset) + windows.boot if seen.opened_at and back else None
         case _:
-            return ours(_back_at(seen, reset), seen, reset) + windows.grace
+            return _back_at(seen, reset) + windows.grace
 
 
 def _drop_due(seen: Seen, reset: Reset, windows: Windows) -> datetime:
@@ -164,4 +164,4 @@ def _unheard_due(reset: Reset, windows: Windows) -> datetime:
 
 def _back_at(seen: Seen, reset: Reset) -> datetime:
     starts = counted(seen, reset)
-    return starts[-1].at if starts else seen.evse_back_at or reset.at
+    return started_at(starts[-1], seen, reset) if starts else ours(seen.evse_back_at or reset.at, seen, reset)
