@@ -118,6 +118,8 @@ def _environment() -> Environment:
     environment.globals.update(t=t, says=says, build=BUILD, languages=names, modules=MODULES, section="")
     filters = (tone, band, glyph, elapsed, iso, utc, first_way, data, word, zip)
     environment.filters.update({each.__name__: each for each in filters}, path=_path)
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)  # compiled now, not while the first reader waits
     return environment
 
 

@@ -5,11 +5,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from contracts.fleet import ChargerRemoved
-from contracts.ocpp import ChargerDisconnected, TransactionStarted, TransactionUpdated
-from contracts.restart import Cause, Confidence, DurationsLearned, Expected, Outcome, Spread, Status, Step, Verdict
+from contracts.ocpp import ChargerDisconnected, ConnectorState, TransactionStarted, TransactionUpdated
+from contracts.restart import (
+    Cause,
+    Confidence,
+    ConnectorCompared,
+    DurationsLearned,
+    Expected,
+    Outcome,
+    Spread,
+    Status,
+    Step,
+    Verdict,
+)
 from contracts.words import Role
 
 VIEW = {"width": 1000, "height": 800}
@@ -31,7 +43,7 @@ def gallery(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def depot(world):
     """Five chargers: two free, one that charges, one that is offline, one whose model can't be restarted."""
     await world.say(ChargerRemoved(charger_id="CP-1"))
@@ -109,7 +121,9 @@ async def test_the_verdicts(desk, depot, another_restart, gallery):
     for place, step in enumerate((Step.REQUESTED, Step.SENT, Step.ACCEPTED, Step.GONE)):
         await good.reach(step, after=place, charger_id="A-01")
     await good.reach(Step.BACK, after=98, charger_id="A-01")
-    await good.succeed(charger_id="A-01")
+    free = ConnectorState.AVAILABLE
+    as_before = ConnectorCompared(evse_id=1, connector_id=1, before=free, since=free)
+    await good.succeed(charger_id="A-01", connectors=(as_before,))
     page = await desk.page("/chargers/A-01", viewport=VIEW)
     await page.get_by_test_id("evidence").locator("summary").click()
     await page.evaluate("scrollTo(0, 0)")

@@ -37,8 +37,8 @@ export class RestartDialog {
     this.form = make("form", { method: "dialog" }, this.title,
       make("p", { class: "dialog-charger", "data-part": "label" }), make("dl", { class: "facts", part: "details", "data-part": "facts" }),
       make("ul", { class: "interrupts", "data-part": "interrupts", "aria-live": "polite" }), make("p", { "data-part": "effect" }), this.more,
-      this.trouble, this.change, make("p", { class: "muted hint" }, draw.say("modal.hint")),
-      make("div", { class: "buttons" }, this.cancel, this.ok));
+      this.trouble, this.change,
+      make("div", { class: "buttons" }, make("p", { class: "muted hint" }, draw.say("modal.hint")), this.cancel, this.ok));
     this.element = make("dialog", { part: "dialog", closedby: "any", "aria-labelledby": "dialog-title", "data-testid": "restart-dialog" }, this.form);
     this.cancel.addEventListener("click", () => this.element.close());
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.#send(); });
