@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx2
 import psutil
 
 from chassis.testing import eventually
-from contracts.topics import Topic
+from contracts.topics import Service, Topic
 from ops.client import Portal
-from ops.commands.common import ops_kafka
+from ops.commands.common import ops_kafka, service_environment
 from ops.commands.events import as_event
 from ops.embedded.places import DataDir
 from ops.embedded.ports import next_free
@@ -30,6 +31,11 @@ PASSWORD = "sixteen-or-more-characters"
 SPEED = 20.0
 DELICATE = "Delicate One"
 """A model that is left alone after a boot: its Resets wait until they are void."""
+_HEARD = """
+    select from restart_orchestrator.chargers join restart_orchestrator.connectivity as k using (charger_id)
+           join restart_orchestrator.boots as b using (charger_id)
+     where charger_id = $1 and k.online and b.epoch >= k.epoch
+"""
 VERDICT_WITHIN_S = 60.0
 
 
@@ -97,7 +103,17 @@ class System:
         charger = Charger(charger_id, self.bridge, PASSWORD, protocol, personality, model=model, speed=speed)
         async with charger:
             await asyncio.wait_for(charger.booted(), 30)
+            await eventually(lambda: self.known_to_the_orchestrator(charger_id), within=30)
             yield charger
+
+    async def known_to_the_orchestrator(self, charger_id: str) -> None:
+        """Asserts that it has heard of the charger's boot. It hears by itself, perhaps after the portal has."""
+        url = service_environment(self.data_dir, Service.RESTART_ORCHESTRATOR)["DATABASE_URL"]
+        connection = await asyncpg.connect(url)
+        try:
+            assert await connection.fetch(_HEARD, charger_id), f"the orchestrator has not heard of {charger_id}"
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def person(self, user: str = "harbour-admin") -> AsyncIterator["Person"]:
