@@ -1,6 +1,7 @@
 """Transactions on the driver's own connection, on a real PostgreSQL: what they promise is what sessions promise."""
 
 import asyncio
+import contextlib
 
 import pytest
 from sqlalchemy import exc
@@ -79,3 +80,19 @@ async def test_a_connection_that_the_server_closed_is_replaced(database):
     assert await database.fetch("select 1 as one")
     async with database.transaction(), database.transaction() as work:
         assert await fetch(work, "select 1 as one")
+
+
+async def test_what_a_savepoint_undid_is_neither_written_nor_called_after_the_commit(database, rows):
+    called = []
+    async with database.transaction() as work:
+        with contextlib.suppress(LookupError):
+            async with work.savepoint():
+                after_commit(work, lambda: called.append("undone"))
+                await work.connection.execute("insert into things values ('undone', 1)")
+                raise LookupError
+        async with work.savepoint():
+            after_commit(work, lambda: called.append("kept"))
+            await work.connection.execute("insert into things values ('kept', 1)")
+        assert called == []
+    assert called == ["kept"]
+    assert await rows("select name from things") == [("kept",)]

@@ -11,8 +11,9 @@ import pytest
 from chassis.testing import eventually
 from contracts.ocpp import ChargerBooted, ChargerConnected, ChargerDisconnected, ConnectorStatusReported
 from contracts.restart import AttemptMoved, Status
+from simulator import Charger, Fleet
 
-from .conftest import BOOTS, envelope
+from .conftest import BOOTS, PASSWORD, envelope
 
 OBSERVATIONS = "ocpp.observations.v1"
 STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
@@ -271,6 +272,10 @@ async def test_a_boot_that_kafka_refuses_is_put_off_too(site):
         assert (await charger.boot())["status"] == "Accepted"
 
 
+def all_have_told(site, names):
+    assert {said.charger_id for said in site.publisher.of(ConnectorStatusReported)} == set(names)
+
+
 async def test_a_storm_loses_nobody_and_never_has_more_in_progress_than_allowed(site, monkeypatch):
     bridge = await site.start(
         handshakes_at_once=10, handshakes_waiting=30, retry_after_s=1, boots_at_once=10, boot_put_off_s=1
@@ -286,28 +291,17 @@ async def test_a_storm_loses_nobody_and_never_has_more_in_progress_than_allowed(
         return await opening(charger_id, protocol)
 
     monkeypatch.setattr(bridge.epochs, "open", watched)
-    refused = 0
-
-    async def come_back(name):
-        nonlocal refused
-        while True:
-            try:
-                async with site.connected(bridge, name) as charger:
-                    while (answer := await charger.boot())["status"] == "Pending":  # noqa: ASYNC110 not a check
-                        await asyncio.sleep(answer["interval"])  # as it was told
-                    assert answer["status"] == "Accepted"
-                    assert await charger.call("StatusNotification", STATUS) == {}
-                    return
-            except aiohttp.WSServerHandshakeError as error:
-                assert error.status == 503  # noqa: PT017 any other is a failure of the test
-                refused += 1
-                await asyncio.sleep(float(error.headers["Retry-After"]))  # as it was told
-
     for name in names:
         site.enroll(name)
-    await asyncio.gather(*(come_back(name) for name in names))
-    assert refused > 0
+    url = f"ws://127.0.0.1:{bridge.listener.port}/ocpp"
+    async with Fleet(
+        [Charger(name, url, PASSWORD) for name in names]
+    ) as fleet:  # they wait for as long as they are told
+        await fleet.booted()
+        refused = [each.status for charger in fleet for each in charger.facts.handshakes_refused]
+        await eventually(lambda: all_have_told(site, names), within=30)
+    assert set(refused) == {503}
     assert most_in_progress <= 10
     assert most_waiting <= 30
-    for kind in (ChargerConnected, ChargerBooted, ConnectorStatusReported):
+    for kind in (ChargerConnected, ChargerBooted):
         assert sorted(said.charger_id for said in site.publisher.of(kind)) == names

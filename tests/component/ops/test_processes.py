@@ -12,8 +12,8 @@ from chassis.testing import eventually
 from ops.embedded.problems import Problem
 from ops.embedded.processes import Identity, Process, Program, end_leftover, run
 
-SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+SLEEPS = "import signal; print('up', flush=True); signal.pause()"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
 
 def program(tmp_path: Path, code: str, **more) -> Program:
@@ -60,7 +60,7 @@ async def test_a_process_that_ends_before_it_is_ready_is_a_problem_with_its_last
 
 
 async def test_a_process_that_is_never_ready_is_a_problem_that_says_why(tmp_path):
-    process = Process(program(tmp_path, "import time; time.sleep(600)"))
+    process = Process(program(tmp_path, "import signal; signal.pause()"))
     process.start()
     with pytest.raises(Problem, match="Thing is not ready after 0 s: it has not said that it is up"):
         await process.ready(said(tmp_path), 0.2)
@@ -92,9 +92,9 @@ if sys.platform == "linux":  # Elsewhere no kernel tells a child that its parent
 
     async def test_a_killed_parent_takes_its_children_along(tmp_path):
         code = (
-            "import sys, time; from pathlib import Path; from ops.embedded.processes import Process, Program;"
+            "import signal, sys; from pathlib import Path; from ops.embedded.processes import Process, Program;"
             f"p = Process(Program('Thing', (sys.executable, '-c', {SLEEPS!r}), Path({str(tmp_path / 'thing.log')!r})));"
-            "p.start(); time.sleep(600)"
+            "p.start(); signal.pause()"
         )
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
         (child,) = await eventually(lambda: children_saying_up(tmp_path, parent.pid), within=20)

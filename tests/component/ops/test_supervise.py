@@ -15,15 +15,15 @@ from ops.embedded.progress import Reporter
 from ops.embedded.supervise import Backoff, Supervisor
 
 EAGER = Backoff(first_s=0.05, longest_s=0.1, deaths_to_complain=2)
-RUNS = "import time; print('up', flush=True); time.sleep(600)"
+RUNS = "import signal; print('up', flush=True); signal.pause()"
 NOTES_ITS_END = (
-    "import signal, sys, time\n"
+    "import signal, sys\n"
     "def end(*_):\n"
     "    print(sys.argv[1], file=open('order', 'a'))\n"
     "    raise SystemExit\n"
     "signal.signal(signal.SIGTERM, end)\n"
     "print('up', flush=True)\n"
-    "time.sleep(600)\n"
+    "signal.pause()\n"
 )
 
 
