@@ -181,7 +181,9 @@ def told(*inputs: Input, attempt_id: UUID | None = None, charger: str = CHARGER)
 
 async def record(side: Side, attempt: Attempt, history: list[Recorded], *, watching: bool = True) -> None:
     async with side.begin() as session:
-        await side.store.record(session, [Held(attempt, watching=watching, traceparent="00-trace")], history)
+        await side.write(
+            session, also=side.store.record([Held(attempt, watching=watching, traceparent="00-trace")], history)
+        )
 
 
 async def found(side: Side, chargers: Sequence[str], ids: Sequence[UUID] = ()) -> list[Held]:

@@ -38,14 +38,14 @@ class TestAttempts:
         later, its_history = told(sent(), accepted(), attempt_id=attempt.attempt_id)
         new = its_history[len(history) :]
         async with side.begin() as session:
-            await side.store.record(session, [Held(later, watching=True, traceparent="00-trace")], new)
+            await side.write(session, also=side.store.record([Held(later, watching=True, traceparent="00-trace")], new))
         assert await found(side, [CHARGER]) == [Held(later, watching=True, traceparent="00-trace")]
 
     async def test_of_a_transaction_that_fails_nothing_is_left(self, side: Side) -> None:
         attempt, history = told(sent())
         with contextlib.suppress(LookupError):
             async with side.begin() as session:
-                await side.store.record(session, [Held(attempt, watching=True)], history)
+                await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
                 assert len(await side.store.load_attempts(session, [CHARGER])) == 1
                 raise LookupError
         assert await found(side, [CHARGER], [attempt.attempt_id]) == []
@@ -66,7 +66,7 @@ class TestAttempts:
         second, its_history = told(sent())
         held = [Held(second, watching=True), Held(first, watching=False)]
         async with side.begin() as session:
-            await side.store.record(session, held, its_history)
+            await side.write(session, also=side.store.record(held, its_history))
         assert [one.attempt for one in await found(side, [CHARGER])] == [second]
 
     async def test_no_transition_is_recorded_twice(self, side: Side) -> None:
@@ -90,7 +90,7 @@ class TestAttempts:
         async with side.begin() as session:
             await side.store.lock_all(session, [CHARGER])
             await side.store.lock_all(session, [CHARGER])
-            await side.store.record(session, [Held(attempt, watching=True)], history)
+            await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
             locked.set()
             await asyncio.wait([waiting], timeout=0.2)
             assert not waiting.done()
@@ -117,11 +117,11 @@ class TestConsuming:
         attempt, history = told(sent())
 
         async def fail(session: Any, _batch: Sequence[Envelope[Any]]) -> None:
-            await side.store.record(session, [Held(attempt, watching=True)], history)
+            await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
             raise LookupError
 
         async def handle(session: Any, _batch: Sequence[Envelope[Any]]) -> None:
-            await side.store.record(session, [Held(attempt, watching=True)], history)
+            await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
 
         batch = [said(ocpp.ChargerBooted(charger_id=CHARGER, epoch=1))]
         with pytest.raises(LookupError):

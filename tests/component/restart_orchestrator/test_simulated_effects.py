@@ -114,7 +114,7 @@ class TestEffects:
         messages = self._messages(1)
 
         async def fail(session: Any, _timers: Sequence[Timer]) -> None:
-            await side.store.record(session, [Held(attempt, watching=True)], history)
+            await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
             await side.write(session, messages=messages, alarms=[self._alarm(side, "more", -1)])
             raise LookupError
 
@@ -137,7 +137,7 @@ class TestEffects:
 
         async def handle(session: Any, _timers: Sequence[Timer]) -> None:
             await side.store.lock_all(session, [CHARGER])
-            await side.store.record(session, [Held(attempt, watching=True)], history)
+            await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
             await side.write(session, messages=self._messages(1), alarms=[self._alarm(side, "next", -1)])
 
         async with side.begin() as session:

@@ -223,7 +223,7 @@ class TestWhatIsRemembered:
         first, history = told(sent(), accepted(), dropped(10), connected(20), booted(21))
         await record(side, first, history, watching=False)
         async with side.begin() as session:
-            await side.store.record(session, [Held(escalated, watching=True)], [])
+            await side.write(session, also=side.store.record([Held(escalated, watching=True)], []))
         await project(side, "observations", said(ocpp.ChargerBooted(charger_id=CHARGER, epoch=1), 20))
         now = side.clock.now() + timedelta(seconds=60)
         standing = replace(await standing_of(side), group_id=GROUP)

@@ -3,7 +3,7 @@
 Each function does what the statement of the same name in `restart_orchestrator.store` does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -81,14 +81,14 @@ class MemoryStore:
         return busy
 
     @staticmethod
-    async def record(session: Transaction, held: Sequence[Held], history: Sequence[Recorded]) -> None:
-        if not held:
-            return
-        await session.trip()
-        for one in history:
-            session.put("transitions", (one.after.attempt_id, one.after.version), one)
-        for attempt in held:
-            session.put("attempts", attempt.attempt.attempt_id, attempt)
+    def record(held: Sequence[Held], history: Sequence[Recorded]) -> list[Callable[[Transaction], None]]:
+        def write(session: Transaction) -> None:
+            for one in history:
+                session.put("transitions", (one.after.attempt_id, one.after.version), one)
+            for attempt in held:
+                session.put("attempts", attempt.attempt.attempt_id, attempt)
+
+        return [write] if held else []
 
 
 def _attempts(session: Transaction, chargers: Sequence[str], ids: Sequence[UUID]) -> list[Held]:
@@ -318,9 +318,12 @@ class MemoryEffects:
         by: MemoryTimers,
         alarms: Sequence[Alarm],
         settled: Sequence[str] = (),
+        also: Sequence[Callable[[Transaction], None]] = (),
     ) -> None:
         del to
         await session.trip()
+        for written in also:
+            written(session)
         for topic, envelope in messages:
             session.database.next_outbox_id += 1
             session.put("outbox", session.database.next_outbox_id, (topic, envelope))

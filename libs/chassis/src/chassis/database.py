@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from sqlalchemy import MetaData, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
+
+from chassis.statements import Write, joined
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -135,6 +137,12 @@ async def fetch(session: Work, statement: str, *arguments: Any) -> list[asyncpg.
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise exc.DBAPIError(statement, None, error, hide_parameters=True) from error
     return rows
+
+
+async def write(session: Work, writes: Sequence[Write]) -> asyncpg.Record:
+    """Writes all of it in one statement, and returns its one row. Raises sqlalchemy.exc.DBAPIError."""
+    (row,) = await fetch(session, *joined(writes))
+    return row
 
 
 def plain_url(url: str) -> str:

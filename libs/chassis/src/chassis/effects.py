@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chassis import outbox, timers
-from chassis.database import Work, fetch
+from chassis import database, outbox, timers
+from chassis.database import Work
 from chassis.outbox import Outbox
+from chassis.statements import Part, Write
 from chassis.timers import DEFAULT, Alarm, Timers
 from contracts.envelope import Envelope
 from contracts.topics import Topic
 
-_ALL = (
-    f"with forgotten as ({timers.forgetting(5, 6)}), armed as ({timers.arming(5, 7)}), added as ({outbox.INSERT}) "  # noqa: S608 constants
-    f"select array(select id from added order by id) as added, {outbox.STANDING} as standing"
+_EFFECTS = Part(
+    tables=(("forgotten", timers.forgetting(5, 6)), ("armed", timers.arming(5, 7)), ("added", outbox.INSERT)),
+    columns=("array(select id from added order by id) as added", f"{outbox.STANDING} as standing"),
 )
 
 
@@ -24,13 +25,18 @@ async def write(
     by: Timers,
     alarms: Sequence[Alarm],
     settled: Sequence[str] = (),
+    also: Sequence[Write] = (),
     name: str = DEFAULT,
 ) -> None:
-    """`Outbox.add_all`, `Timers.arm_many` and `Timers.forget` at once; each keeps its own promises."""
-    if not (messages or alarms or settled):
+    """`Outbox.add_all`, `Timers.arm_many` and `Timers.forget` at once; each keeps its own promises.
+
+    `also`: what else the caller writes, in the same statement.
+    """
+    if not (messages or alarms or settled or also):
         return
     written = outbox.records(messages)
-    (row,) = await fetch(session, _ALL, *outbox.columns(written), name, list(settled), *timers.columns(alarms, name))
+    caused = Write(_EFFECTS, (*outbox.columns(written), name, list(settled), *timers.columns(alarms, name)))
+    row = await database.write(session, [*also, caused])
     if written:
         await to.added(session, written, row["added"], row["standing"])
     if alarms:

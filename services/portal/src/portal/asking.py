@@ -20,7 +20,6 @@ from contracts import topics
 from contracts.envelope import Envelope, Message, derived_id, service_source
 from contracts.restart import CancelRestart, RequestRestart, Strength, When
 from contracts.words import Label
-from portal import views
 from portal.context import Context
 
 log = structlog.stdlib.get_logger(__name__)
@@ -48,11 +47,14 @@ _MAY_RESTART = """
 
 Nobody waits for the disk: were the claim lost with PostgreSQL's last half second, the key's attempt is still the same.
 """
-_REMEMBER = text("""
-    insert into accepted_requests (attempt_id, charger_id, request)
-    select :attempt_id, :charger_id, cast(:request as jsonb)
-    where not exists (select 1 from attempts where attempt_id = :attempt_id) on conflict do nothing
-""")
+_REMEMBER = """
+    with remembered as (
+        insert into accepted_requests (attempt_id, charger_id, request) select $1::uuid, $2, $3::text::jsonb
+        where not exists (select 1 from attempts where attempt_id = $1::uuid) on conflict do nothing
+    )
+    select set_config('synchronous_commit', 'off', true)
+"""
+"""Nobody waits for the disk here either: Kafka has the request."""
 _REMEMBERED = text("select request::text from accepted_requests where attempt_id = :attempt_id")
 
 
@@ -142,9 +144,7 @@ async def publish_request(
     )
     await _publish(context, request, attempt_id)
     try:
-        async with views.reading(context.database) as connection:
-            parameters = {"attempt_id": attempt_id, "charger_id": charger_id, "request": request.model_dump_json()}
-            await connection.execute(_REMEMBER, parameters)
+        await context.database.fetch(_REMEMBER, attempt_id, charger_id, request.model_dump_json())
     except (SQLAlchemyError, OSError) as error:
         # Kafka has it, so it is accepted; only asking for it before the orchestrator's word would answer 404.
         log.warning("an accepted request could not be remembered", attempt_id=str(attempt_id), why=repr(error))

@@ -197,7 +197,6 @@ class Handler:
         return Desk(held, now=self._clock.now(), windows=self._windows, metrics=self._metrics)
 
     async def _clear(self, session: Work, desk: Desk) -> None:
-        await store.record(session, desk.touched, desk.history)
         # The command first: a person may learn of it a moment later.
         messages = sorted(desk.messages, key=lambda message: message[0] is not topics.OCPP_COMMANDS)
         last = {attempt.attempt_id: (attempt, wake) for attempt, wake in desk.wakes}
@@ -208,6 +207,7 @@ class Handler:
             by=self._timers,
             alarms=[self._measured(_alarm(attempt, wake)) for attempt, wake in last.values()],
             settled=[_timer_of(*deadline) for deadline in desk.settled],
+            also=store.record(desk.touched, desk.history),
         )
 
     def _measured(self, alarm: Alarm) -> Alarm:

@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.database import Database, Work, fetch
+from chassis.statements import Part, Write
 from contracts.availability import Situation
 from contracts.envelope import Envelope
 from contracts.ocpp import ConnectorState
@@ -64,11 +65,11 @@ _REQUESTED = _STANDING.format(
 )
 """A standing, and the attempts that a request has to do with: one round trip on the way to the charger."""
 _BUSY = "select charger_id, evse_id from transactions where charger_id = any($1::text[]) and not ended"
-_RECORD = """
-    with recorded as (
-        insert into attempt_transitions (attempt_id, version, status, cause, at, transition)
-        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[]::jsonb[])
-    )
+_RECORDED = """
+    insert into attempt_transitions (attempt_id, version, status, cause, at, transition)
+    select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[]::jsonb[])
+"""
+_KEPT = """
     insert into attempts (attempt_id, charger_id, status, watching, version, traceparent, moved_at, state)
     select * from unnest($7::uuid[], $8::text[], $9::text[], $10::boolean[], $11::int[], $12::text[],
                          $13::timestamptz[], $14::text[]::jsonb[])
@@ -76,6 +77,7 @@ _RECORD = """
        set status = excluded.status, watching = excluded.watching, version = excluded.version,
            moved_at = excluded.moved_at, state = excluded.state
 """
+_RECORD = Part((("recorded", _RECORDED), ("kept", _KEPT)))
 
 
 def plan_once(database: Database) -> None:
@@ -198,15 +200,13 @@ def _standing(row: Any) -> Standing:
     )
 
 
-async def record(session: Work, held: Sequence[Held], history: Sequence[Recorded]) -> None:
-    """Writes attempts and what happened to them, in one statement."""
+def record(held: Sequence[Held], history: Sequence[Recorded]) -> list[Write]:
+    """What writes attempts and what happened to them; nothing for no attempt."""
     if not held:
-        return
+        return []
     # An attempt that no longer watches its charger makes room for the one that does.
     ordered = sorted(held, key=lambda one: one.watching)
-    await fetch(
-        session,
-        _RECORD,
+    values = (
         [one.after.attempt_id for one in history],
         [one.after.version for one in history],
         [one.after.status.value for one in history],
@@ -222,6 +222,7 @@ async def record(session: Work, held: Sequence[Held], history: Sequence[Recorded
         [one.attempt.moved_at for one in ordered],
         [codec.to_json(one.attempt) for one in ordered],
     )
+    return [Write(_RECORD, values)]
 
 
 async def load_history(session: AsyncSession, attempt_id: UUID) -> list[Transition]:
