@@ -99,6 +99,11 @@ def test_one_evse_teaches_nothing_about_a_charger():
     assert told(*asked, status(1, ConnectorState.UNAVAILABLE, RESET_ON), status(2, session=RESET_ON)) is None
 
 
+def test_a_charger_that_restarted_whole_when_one_evse_was_to_teaches_nothing():
+    asked = (requested(by=standing(protocol="ocpp2.0.1"), evse_id=1), sent(0), accepted())
+    assert told(*asked, dropped(10), connected(40), booted(41), status(45)) is None
+
+
 def test_one_that_was_lost_and_came_back_teaches_that_it_may_take_longer():
     assert told(*ASKED, dropped(10), connected(400), booted(401), status(402)).boot_s == 391
 

@@ -6,6 +6,7 @@ import pytest
 
 from contracts.ocpp import ConnectorState
 from contracts.restart import Cause, Confidence, Health, MissingLink, RefusalReason, Status, When
+from restart_orchestrator.health import interrupted
 from restart_orchestrator.story import (
     CONNECTOR,
     RESET_ON,
@@ -213,3 +214,41 @@ def test_a_boot_that_is_repeated_because_it_was_not_answered_is_one_restart(give
 def test_a_transaction_that_goes_on_after_the_boot_is_healthy(given):
     spec = given(*NOW_CHARGING, accepted(0.01), dropped(10), connected(15), booted(15), status(15.1, OCCUPIED))
     spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, health=Health.OK)
+
+
+def test_a_transaction_that_one_resumes_after_a_power_loss_was_not_interrupted(given):
+    running = replace(CHARGING, running={"42": CONNECTOR})
+    spec = given(requested(by=running, interrupt_charging=True), sent(0), accepted(0.01), dropped(10), connected(15))
+    attempt = spec.when(booted(15), status(15.1, OCCUPIED)).when_nothing_more_happens().then(Status.RESTARTED)
+    assert interrupted(attempt.seen, attempt.reset) == ()
+
+
+def test_a_transaction_that_another_ends_and_goes_on_with_under_a_new_id_was_interrupted(given):
+    running = replace(CHARGING, running={"42": CONNECTOR})
+    spec = given(requested(by=running, interrupt_charging=True), sent(0), accepted(0.01), dropped(10), connected(15))
+    spec.when(booted(15), transaction_ended(15.1, "PowerLoss", RESET_ON + 1, transaction="42", idle=False))
+    attempt = spec.when(status(15.2, OCCUPIED)).when_nothing_more_happens().then(Status.RESTARTED)
+    assert interrupted(attempt.seen, attempt.reset) == ("42",)
+
+
+# --- what the field reports --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gone", "back"), [(10, 100), (1, 31), (10, 309)], ids=["a Wallbox", "a soft one", "a hard one"]
+)
+def test_the_longest_that_was_seen_in_the_field_is_still_a_restart(given, gone, back):
+    spec = given(*NOW, accepted(0.01), dropped(gone), connected(back), booted(back), status(back + 0.1))
+    spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.HIGH, health=Health.OK)
+
+
+def test_a_reply_that_is_lost_because_the_charger_goes_down_first_is_no_failure(given):
+    spec = given(*NOW, dropped(0.5), unanswered(0.5, "session_ended"), connected(30), booted(30, reason="PowerUp"))
+    spec.when(status(30.1)).when_nothing_more_happens()
+    spec.then_verdict(Status.RESTARTED, confidence=Confidence.MEDIUM, missing=(MissingLink.ANSWER,))
+
+
+def test_a_station_that_connects_without_a_boot_is_judged_by_its_time_away_and_never_surely(given):
+    never = requested(by=replace(standing(), boots_on_return=False))
+    spec = given(never, sent(0), accepted(0.01), dropped(10), connected(100), status(100.1))
+    spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.LOW)

@@ -82,6 +82,30 @@ def test_a_security_event_of_before_the_reset_proves_nothing(given):
     given(*ASKED).when(security_event(-30, "ResetOrReboot", session=RESET_ON)).then_nothing_happened(Idle.NO_BEARING)
 
 
+YESTERDAY = -20 * 3600
+
+
+@pytest.mark.parametrize("kind", ["ResetOrReboot", "StartupOfTheDevice"])
+@pytest.mark.parametrize("said", [-61, YESTERDAY])
+def test_a_security_event_of_an_earlier_restart_that_comes_after_the_return_proves_nothing(given, kind, said):
+    spec = given(*BACK).when(security_event(91, kind, said=said))
+    spec.then_nothing_happened(Idle.NO_BEARING)
+    spec.when_nothing_more_happens().then_verdict(Status.NOT_RESTARTED, cause=Cause.BLIP)
+
+
+@pytest.mark.parametrize("said", [-60, 91 - 86_401])
+def test_a_clock_a_little_behind_or_more_than_a_day_off_does_not_make_a_security_event_old(given, said):
+    spec = given(*BACK).when(security_event(91, "StartupOfTheDevice", said=said), status(92))
+    spec.when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.PROVEN)
+
+
+def test_a_transaction_that_an_earlier_reset_ended_and_that_is_told_again_does_not_prove_a_boot(given):
+    again = transaction_ended(91, "SoftReset", RESET_ON + 1, said=YESTERDAY)
+    spec = given(*BACK, booted(90.1, reason="Watchdog")).when(again)
+    spec.then_nothing_happened(Idle.NO_BEARING)
+    spec.when(status(92)).when_nothing_more_happens().then_verdict(Status.RESTARTED, confidence=Confidence.LOW)
+
+
 @pytest.mark.parametrize("reason", ["HardReset", "SoftReset", "ImmediateReset"])
 def test_a_transaction_that_ended_by_the_reset_then_a_boot_proves_it(given, reason):
     spec = given(*ASKED, transaction_ended(0.03, reason), dropped(10), connected(15), booted(15.1), status(15.2))
@@ -312,6 +336,10 @@ def test_silence_of_every_bridge_is_undelivered(given):
         Status.UNDELIVERED, cause=Cause.UNDELIVERED, confidence=Confidence.MEDIUM, missing=(MissingLink.ANSWER,)
     )
     assert spec.story.attempt.moved_at == at(60 + 300), "until then a restart could still show"
+    assert [(one.kind, one.at) for one in spec.story.evidence] == [
+        (EvidenceKind.DEADLINE, at(10 + 30)),
+        (EvidenceKind.DEADLINE, at(60 + 300)),
+    ]
 
 
 def test_a_bridge_that_died_between_the_frame_and_its_word_is_not_called_undelivered(given):
@@ -338,6 +366,33 @@ def test_a_status_with_reset_failure_is_proven(given):
 def test_a_reset_failure_of_before_the_reset_has_no_bearing(given):
     failure = status(-30, ConnectorState.FAULTED, RESET_ON, connector="0/0", error="ResetFailure")
     given(*ASKED).when(failure).then_nothing_happened(Idle.NO_BEARING)
+
+
+FAILED_BEFORE = requested(by=replace(QUIET, faults={"0/0": "ResetFailure"}))
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [(requested(), YESTERDAY), (FAILED_BEFORE, 15)],
+    ids=["told again with its old time", "still so"],
+)
+def test_a_reset_failure_of_before_that_is_told_again_after_the_return_says_nothing_of_this_reset(given, first, said):
+    again = status(15, ConnectorState.FAULTED, connector="0/0", error="ResetFailure", said=said)
+    spec = given(first, sent(), accepted(), dropped(10), connected(15)).when(again)
+    spec.then(Status.RESTARTING)
+    spec.when(booted(15.1), status(15.2)).when_nothing_more_happens().then_verdict(Status.RESTARTED)
+
+
+def test_a_reset_failure_on_the_next_session_is_proof_as_well(given):
+    failure = status(20, ConnectorState.FAULTED, connector="0/0", error="ResetFailure")
+    spec = given(*AWAY, connected(15)).when(failure)
+    spec.then_verdict(Status.NOT_RESTARTED, cause=Cause.RESET_FAILURE)
+
+
+def test_a_charger_that_could_not_reset_before_may_say_so_again(given):
+    failure = status(30, ConnectorState.FAULTED, RESET_ON, connector="0/0", error="ResetFailure")
+    spec = given(FAILED_BEFORE, sent(), accepted()).when(failure)
+    spec.then_verdict(Status.NOT_RESTARTED, cause=Cause.RESET_FAILURE)
 
 
 def test_a_reset_failure_after_a_boot_is_only_a_status(given):

@@ -267,9 +267,10 @@ class ConnectorReported(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionEnded(Happening):
-    """A transaction ended; `idle` when no other runs where the restart is to be."""
+    """A transaction ended; `idle` when no other runs where the restart is to be. `reported_at` as of a connector."""
 
     epoch: int
+    reported_at: datetime | None = None
     transaction_id: str | None = None
     reason: str | None = None
     idle: bool = False
@@ -277,9 +278,10 @@ class TransactionEnded(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityEvent(Happening):
-    """A security event came, of this kind."""
+    """A security event came, of this kind. `reported_at` as of a connector."""
 
     epoch: int
+    reported_at: datetime | None = None
     heard_at: datetime | None = None
     kind: str
 

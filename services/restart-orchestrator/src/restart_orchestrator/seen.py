@@ -22,7 +22,7 @@ from restart_orchestrator.inputs import (
     TransactionEnded,
     Unanswered,
 )
-from restart_orchestrator.lateness import said_late
+from restart_orchestrator.lateness import is_old, said_late
 from restart_orchestrator.windows import Waits
 
 NAMED_BY_BOOT = frozenset({"RemoteReset", "ScheduledReset"})
@@ -281,8 +281,16 @@ def is_of_before(news: Sighting, seen: Seen, reset: Reset) -> bool:
     return news.epoch <= reset.epoch and news.at < began - SKEW
 
 
+def was_queued(news: SecurityEvent | TransactionEnded | ConnectorReported, reset: Reset) -> bool:
+    """Whether the charger says something of before the Reset again, or at last, as its own clock tells.
+
+    What was not acknowledged is sent again after the next connection, with its old time: it is of an earlier restart.
+    """
+    return is_old(news.reported_at, news.at, reset.at)
+
+
 def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | None:
-    if news.kind not in NAMED_BY_SECURITY_EVENT or is_of_before(news, seen, reset):
+    if news.kind not in NAMED_BY_SECURITY_EVENT or is_of_before(news, seen, reset) or was_queued(news, reset):
         return None
     seen = _said_so(seen, news.kind, NAMED_BY_SECURITY_EVENT)
     if news.epoch == reset.epoch or any(start.epoch == news.epoch for start in seen.starts):
@@ -294,13 +302,14 @@ def _security_event(seen: Seen, news: SecurityEvent, reset: Reset) -> Seen | Non
 def _transaction_ended(seen: Seen, news: TransactionEnded, reset: Reset) -> Seen | None:
     if is_of_before(news, seen, reset):
         return None
-    told = _said_so(seen, news.reason, NAMED_BY_TRANSACTION)
+    names_reset = news.reason in NAMED_BY_TRANSACTION and not was_queued(news, reset)
+    told = _said_so(seen, news.reason, NAMED_BY_TRANSACTION) if names_reset else seen
     of_then = news.transaction_id is not None and news.transaction_id in reset.running
     if of_then and news.transaction_id not in seen.ended:
         told = replace(told, ended={**seen.ended, news.transaction_id or "": news.reason or ""})
     if reset.on_idle and news.idle and seen.idle_at is None:
         return replace(told, idle_at=news.at)
-    return told if of_then or news.reason in NAMED_BY_TRANSACTION else None
+    return told if of_then or names_reset else None
 
 
 def _connector_reported(seen: Seen, news: ConnectorReported, reset: Reset) -> Seen | None:

@@ -232,6 +232,7 @@ def transaction_ended(
     *,
     idle: bool = True,
     transaction: str | None = None,
+    said: float | None = None,
 ) -> TransactionEnded:
     return TransactionEnded(
         event_id=_id("transaction", session, reason, seconds),
@@ -240,11 +241,20 @@ def transaction_ended(
         transaction_id=transaction,
         reason=reason,
         idle=idle,
+        reported_at=at(seconds if said is None else said),
     )
 
 
-def security_event(seconds: float, kind: str, session: int = RESET_ON + 1) -> SecurityEvent:
-    return SecurityEvent(event_id=_id("security", session, kind), at=at(seconds), epoch=session, kind=kind)
+def security_event(
+    seconds: float, kind: str, session: int = RESET_ON + 1, *, said: float | None = None
+) -> SecurityEvent:
+    return SecurityEvent(
+        event_id=_id("security", session, kind),
+        at=at(seconds),
+        epoch=session,
+        kind=kind,
+        reported_at=at(seconds if said is None else said),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

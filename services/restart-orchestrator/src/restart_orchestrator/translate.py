@@ -139,9 +139,10 @@ def to_sighting(said: Envelope[Any], *, idle: bool) -> Sighting | None:
                 transaction_id=data.transaction_id,
                 reason=data.reason,
                 idle=idle,
+                reported_at=data.reported_at,
             )
         case ocpp.SecurityEventReported() as data:
-            return SecurityEvent(**_source(said), epoch=data.epoch, kind=data.kind)
+            return SecurityEvent(**_source(said), epoch=data.epoch, kind=data.kind, reported_at=data.reported_at)
         case _:
             return None
 

@@ -19,7 +19,17 @@ from restart_orchestrator.probing import (
     time_left,
     wait_on,
 )
-from restart_orchestrator.seen import RESET_FAILURE, AnswerKind, Reset, Seen, counted, is_gone, is_of_before, is_open
+from restart_orchestrator.seen import (
+    RESET_FAILURE,
+    AnswerKind,
+    Reset,
+    Seen,
+    counted,
+    is_gone,
+    is_of_before,
+    is_open,
+    was_queued,
+)
 from restart_orchestrator.states import Attempt, Decision, Idle, Moved, WakeMe
 from restart_orchestrator.windows import Windows
 
@@ -27,6 +37,10 @@ from restart_orchestrator.windows import Windows
 def is_reset_failure(event: ConnectorReported, seen: Seen, reset: Reset) -> bool:
     """Whether the charger says that it could not reset (1.6 StatusNotification with errorCode ResetFailure)."""
     of_this_reset = event.epoch >= reset.epoch and not is_of_before(event, seen, reset)
+    if event.epoch > reset.epoch:
+        # After a return chargers tell all their states again, that of an earlier failure among them.
+        was_so = reset.faults.get(event.connector) == RESET_FAILURE
+        of_this_reset = of_this_reset and not was_so and not was_queued(event, reset)
     return event.error_code == RESET_FAILURE and of_this_reset and not has_restarted(seen, reset)
 
 
