@@ -99,7 +99,7 @@ class RawCharger:
     async def send(self, frame: Any) -> None:
         await self.ws.send_str(frame if isinstance(frame, str) else orjson.dumps(frame).decode())
 
-    async def receive(self, within: float = 5.0) -> Any:
+    async def receive(self, within: float = 30.0) -> Any:
         message = await self.ws.receive(within)
         assert message.type is aiohttp.WSMsgType.TEXT, f"expected a frame, got {message}"
         return orjson.loads(message.data)
@@ -115,7 +115,7 @@ class RawCharger:
     async def boot(self) -> Any:
         return await self.call("BootNotification", BOOTS[self.ws.protocol or ""])
 
-    async def closed(self, within: float = 5.0) -> int | None:
+    async def closed(self, within: float = 30.0) -> int | None:
         """Waits until the other side has closed; returns the code."""
         while not self.ws.closed:
             await self.ws.receive(within)
@@ -270,7 +270,7 @@ class Site:
         }
         return envelope(ResetCharger(charger_id=charger_id, epoch=epoch, **{**defaults, **fields}))
 
-    async def published(self, kind: type[M], count: int = 1, *, within: float = 5.0) -> list[M]:
+    async def published(self, kind: type[M], count: int = 1, *, within: float = 30.0) -> list[M]:
         """Waits until so many messages of a kind are published, and returns them."""
 
         def enough() -> list[M]:

@@ -65,11 +65,37 @@ async def test_before_an_accepted_boot_every_other_call_is_a_security_error(site
 
 async def test_a_1_6_charger_may_speak_before_its_boot_but_not_after_a_rejected_one(site):
     bridge = await site.start()
-    site.enroll("garage-1", registration=Registration.REJECTED)
+    site.enroll("garage-1")
     async with site.connected(bridge, "garage-1") as charger:
         assert "currentTime" in await charger.call("Heartbeat", {})
+        site.enroll("garage-1", registration=Registration.REJECTED)
         await charger.boot()
         assert (await charger.call("Heartbeat", {}))[0] == "SecurityError"
+
+
+@pytest.mark.parametrize("protocol", ["ocpp2.0.1", "ocpp2.1"])
+@pytest.mark.parametrize("action", ["MakeCoffee", "Reset"])
+async def test_before_an_accepted_boot_an_unknown_call_is_a_security_error_as_well(site, protocol, action):
+    bridge = await site.start()
+    site.enroll("garage-1")
+    async with site.connected(bridge, "garage-1", protocol) as charger:
+        assert (await charger.call(action, {}))[0] == "SecurityError"
+        await charger.boot()
+        assert (await charger.call(action, {}))[0] in {"NotImplemented", "NotSupported"}
+    known = "unknown" if action == "MakeCoffee" else action
+    assert site.metric(bridge, "calls_total", protocol=protocol, action=known, answer="SecurityError") == 1
+
+
+async def test_a_boot_with_nuls_in_its_texts_is_told_without_them_and_counted(site):
+    bridge = await site.start()
+    site.enroll("garage-1")
+    async with site.connected(bridge, "garage-1") as charger:
+        boot = {"chargePointVendor": "Acme\0\0", "chargePointModel": "One\0", "chargePointSerialNumber": "\0" * 8}
+        assert (await charger.call("BootNotification", boot))["status"] == "Accepted"
+    [booted] = await site.published(ChargerBooted)
+    assert (booted.vendor, booted.model, booted.serial) == ("Acme", "One", None)
+    labels = {"protocol": "ocpp1.6", "model": "One", "action": "BootNotification", "kind": "Nul"}
+    assert site.metric(bridge, "deviations_total", **labels) == 1
 
 
 async def test_a_2x_charger_that_only_reconnects_need_not_boot_again(site):

@@ -182,5 +182,5 @@ async def test_pings_of_the_charger_are_answered(site):
     site.enroll("garage-1")
     async with site.connected(bridge, "garage-1", autoping=False) as charger:
         await charger.ws.ping(b"there?")
-        message = await charger.ws.receive(5)
+        message = await charger.ws.receive(30)
         assert (message.type, message.data) == (aiohttp.WSMsgType.PONG, b"there?")

@@ -53,16 +53,16 @@ async def plugged_in(site, bridge, protocol) -> AsyncIterator[asyncio.subprocess
 async def test_a_go_charge_point_boots_charges_is_called_and_is_reset(site, protocol):
     bridge = await site.start()
     async with plugged_in(site, bridge, protocol) as process:
-        [connected] = await site.published(ChargerConnected, within=30)
+        [connected] = await site.published(ChargerConnected, within=120)
         assert connected.protocol == protocol
         [booted] = await site.published(ChargerBooted)
         assert (booted.vendor, booted.model) == ("vendor1", "model1")
         await site.published(ConnectorStatusReported)
         if protocol == "ocpp1.6":
             await site.published(SecurityEventReported)
-        [started] = await site.published(TransactionStarted, within=15)
+        [started] = await site.published(TransactionStarted, within=60)
         if protocol == "ocpp2.0.1":
-            [updated, *_] = await site.published(TransactionUpdated, within=20)
+            [updated, *_] = await site.published(TransactionUpdated, within=60)
             assert updated.transaction_id == started.transaction_id
         action, payload, field = CALLS[protocol]
         asked = asks(site, "garage-1", action, payload)

@@ -17,7 +17,7 @@ from .conftest import envelope
 TRIGGER_BOOT = {"requestedMessage": "BootNotification"}
 
 
-def asks(site, charger_id, action="GetConfiguration", payload=None, *, begun_within=5.0, answer_within_s=5.0):
+def asks(site, charger_id, action="GetConfiguration", payload=None, *, begun_within=30.0, answer_within_s=30.0):
     asked = CallCharger(
         charger_id=charger_id,
         call_id=uuid4(),
@@ -155,7 +155,7 @@ async def test_a_charger_without_a_session_is_told_as_not_connected_by_one_insta
     await one.connectivity.all_told()
     asked = asks(site, "garage-1")
     assert (await failure(site, asked)).why == "not_connected"
-    await two.operator_calls.finish(within=5)
+    await two.operator_calls.finish(within=30)
     assert len(site.publisher.of(CallFailed)) == 1
 
 
@@ -168,7 +168,7 @@ async def test_only_the_instance_that_holds_the_socket_makes_the_call(site):
     async with site.booted(two, "garage-1") as charger:
         asked = asks(site, "garage-1")
         assert (await charger.receive())[1] == str(asked.call_id)
-        await one.operator_calls.finish(within=5)
+        await one.operator_calls.finish(within=30)
         assert site.publisher.of(CallFailed) == []
 
 
@@ -183,11 +183,11 @@ async def test_no_call_goes_to_a_socket_that_another_instance_has_replaced(site)
 
 async def test_no_call_goes_out_in_the_first_seconds_after_a_boot(site):
     bridge = await site.start(quiet_after_boot_s=1.0)
+    before_the_boot = asyncio.get_running_loop().time()
     async with site.booted(bridge, "garage-1") as charger:
-        began = asyncio.get_running_loop().time()
         asked = asks(site, "garage-1")
         assert (await charger.receive())[1] == str(asked.call_id)
-        assert asyncio.get_running_loop().time() - began > 0.8
+        assert asyncio.get_running_loop().time() - before_the_boot >= 1.0
 
 
 async def test_a_call_that_could_only_be_made_too_soon_after_a_boot_is_refused(site):
@@ -199,11 +199,11 @@ async def test_a_call_that_could_only_be_made_too_soon_after_a_boot_is_refused(s
 
 async def test_a_reset_waits_after_a_boot_for_a_model_that_is_known_to_be_delicate(site):
     bridge = await site.start(quiet_after_boot_s_by_model={"One": 1.0})
+    before_the_boot = asyncio.get_running_loop().time()
     async with site.booted(bridge, "garage-1") as charger:
-        began = asyncio.get_running_loop().time()
         bridge.resets.take(site.reset("garage-1", 1))
         assert (await charger.receive())[2] == "Reset"
-        assert asyncio.get_running_loop().time() - began > 0.8
+        assert asyncio.get_running_loop().time() - before_the_boot >= 1.0
 
 
 async def test_a_reset_that_waits_ends_the_call_before_it_soon(site):
@@ -212,7 +212,7 @@ async def test_a_reset_that_waits_ends_the_call_before_it_soon(site):
         asked = asks(site, "garage-1", answer_within_s=300)
         await charger.receive()
         bridge.resets.take(site.reset("garage-1", 1))
-        _, message_id, action, _ = await charger.receive(within=8)
+        _, message_id, action, _ = await charger.receive()
         assert action == "Reset"
         failed = await failure(site, asked)
         assert (failed.why, "restart" in failed.detail) == ("timeout", True)

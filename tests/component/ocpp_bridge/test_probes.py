@@ -31,7 +31,7 @@ async def test_a_charger_that_answers_a_ping_is_there(site):
         await charger.boot()
         asked = probe()
         bridge.take_command(asked)
-        message = await charger.ws.receive(5)
+        message = await charger.ws.receive(30)
         assert message.type is aiohttp.WSMsgType.PING
         assert site.publisher.on(topics.OCPP_ANSWERS) == []
         await charger.ws.pong(message.data)
@@ -49,13 +49,13 @@ async def test_the_answer_names_its_question_and_how_long_the_charger_has_been_t
         session = bridge.sessions.get("garage-1")
         session.began_at -= 1000
         bridge.take_command(probe())
-        await charger.ws.pong((await charger.ws.receive(5)).data)
+        await charger.ws.pong((await charger.ws.receive(30)).data)
         [told] = await site.published(ChargerProbed)
         assert 1000 <= told.lasted_s < 1060
         bridge.take_command(site.reset("garage-1", 1))
         assert (await charger.receive())[2] == "Reset"
         bridge.take_command(probe(asked_at=at_a_moment))
-        await charger.ws.pong((await charger.ws.receive(5)).data)
+        await charger.ws.pong((await charger.ws.receive(30)).data)
         [_, told] = await site.published(ChargerProbed, 2)
         assert told.asked_at == at_a_moment
         assert told.lasted_s < 60
@@ -67,7 +67,7 @@ async def test_nothing_is_said_of_a_session_that_ends_instead(site):
     async with site.connected(bridge, "garage-1", autoping=False) as charger:
         await charger.boot()
         bridge.take_command(probe())
-        await charger.ws.receive(5)
+        await charger.ws.receive(30)
     await site.published(ChargerDisconnected)
     await eventually(lambda: _idle(bridge))
     assert site.publisher.on(topics.OCPP_ANSWERS) == []

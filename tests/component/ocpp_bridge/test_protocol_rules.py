@@ -220,6 +220,6 @@ async def test_a_socket_without_a_common_language_ends_after_a_finished_handshak
     site.enroll("garage-1")
     async with site.connected(bridge, "garage-1", "ocpp1.5") as charger:
         assert charger.ws.protocol is None
-        message = await charger.ws.receive(5)
+        message = await charger.ws.receive(30)
         assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED}
     assert site.publisher.of(ChargerConnected) == []

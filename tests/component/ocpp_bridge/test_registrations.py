@@ -35,8 +35,8 @@ def ask(bridge, action, payload) -> CallCharger:
         charger_id="garage-1",
         call_id=uuid4(),
         asked_by="operator",
-        not_after=SystemClock().now() + timedelta(seconds=5),
-        answer_within_s=5,
+        not_after=SystemClock().now() + timedelta(seconds=30),
+        answer_within_s=30,
         action=action,
         payload=payload,
     )
@@ -181,7 +181,7 @@ async def test_a_simulated_charger_waits_as_told_and_comes_in_when_it_is_accepte
         await site.published(ChargerBooted, 2)
         assert not charger.is_registered
         site.enroll("garage-1", registration=ACCEPTED)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await charger.booted()
         assert charger.is_registered
         solicited = [booted.solicited for booted in site.publisher.of(ChargerBooted)]
@@ -190,3 +190,36 @@ async def test_a_simulated_charger_waits_as_told_and_comes_in_when_it_is_accepte
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_rejected_charger_that_went_away_to_wait_is_sent_nothing_and_says_nothing_until_it_boots(
+    site, protocol
+):
+    bridge = await site.start()
+    site.enroll("garage-1", registration=REJECTED)
+    async with site.connected(bridge, "garage-1", protocol) as charger:
+        assert (await charger.boot())["status"] == "Rejected"
+    async with site.connected(bridge, "garage-1", protocol) as charger:
+        assert (await charger.call("Heartbeat", {}))[0] == "SecurityError"
+        bridge.resets.take(site.reset("garage-1", 2))
+        call = ask(bridge, "TriggerMessage", TRIGGER)
+        [failed] = await site.published(CallFailed)
+        assert (failed.call_id, failed.why) == (call.call_id, "not_allowed")
+        await site.published(ResetNotDelivered)
+        site.enroll("garage-1", registration=ACCEPTED)
+        assert (await charger.boot())["status"] == "Accepted"  # and no frame of ours came before it
+        assert "currentTime" in await charger.call("Heartbeat", {})
+
+
+async def test_a_pending_1_6_charger_that_connects_anew_still_waits_and_may_say_what_it_was_asked_for(site):
+    bridge = await site.start()
+    site.enroll("garage-1", registration=PENDING)
+    async with site.connected(bridge, "garage-1") as charger:
+        assert (await charger.boot())["status"] == "Pending"
+    async with site.connected(bridge, "garage-1") as charger:
+        assert (await charger.call("Heartbeat", {}))[0] == "SecurityError"
+        ask(bridge, "TriggerMessage", {"requestedMessage": "Heartbeat"})
+        _, message_id, *_ = await charger.receive()
+        await charger.send([3, message_id, {"status": "Accepted"}])
+        assert "currentTime" in await charger.call("Heartbeat", {})

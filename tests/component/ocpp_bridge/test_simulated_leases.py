@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 
+import pytest
 from bridge_tables import Instance, Start, reset
 
 from chassis.testing import eventually
+from ocpp_bridge.epochs import NoLeaseError
 from ocpp_bridge.lease import Dead
 
 SOON_S = 0.3
@@ -59,9 +61,27 @@ class TestLeases:
         self, instances: Start
     ) -> None:
         one, again = await instances("one"), await instances("one")
-        await instances("onerous")
+        for other in ("onerous", "one.more"):
+            await instances(other)
         assert await dead_for(again) is None
         assert await dead_for(again, own_past=True) == Dead(one.name, given_up=False)
+        await one.lease.give_up()
+        async with again.lease.dead(own_past=True) as dead:
+            assert dead == Dead(one.name, given_up=True)
+        assert await dead_for(again, own_past=True) is None
+
+    async def test_no_session_begins_on_one_that_is_being_inherited_or_has_been(self, instances: Start) -> None:
+        one, again = await instances("one"), await instances("one")
+        await one.opens()
+        async with again.lease.dead(own_past=True) as dead:
+            assert dead is not None
+            with pytest.raises(NoLeaseError):
+                await one.opens("garage-2")
+        with pytest.raises(NoLeaseError):
+            await one.opens()
+        assert await again.opens() == 2
+        await one.lease.take()
+        assert await one.opens() == 3
 
     async def test_a_dead_one_has_one_heir_and_afterwards_no_lease(self, instances: Start) -> None:
         one, two, three = [await instances(name) for name in ("one", "two", "three")]

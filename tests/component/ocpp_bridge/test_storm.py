@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from chassis.testing import eventually
+from contracts.fleet import Registration
 from contracts.ocpp import ChargerBooted, ChargerConnected, ChargerDisconnected, ConnectorStatusReported
 from contracts.restart import AttemptMoved, Status
 from simulator import Charger, Fleet
@@ -85,7 +86,7 @@ def is_(check):
 
 
 async def test_chargers_beyond_the_queue_get_503_with_a_jittered_time_and_the_others_are_let_in(site):
-    bridge = await site.start(handshakes_at_once=2, handshakes_waiting=3, retry_after_s=10)
+    bridge = await site.start(handshakes_at_once=2, handshakes_waiting=3, handshake_patience_s=60, retry_after_s=10)
     async with knocking(site, bridge) as chargers:
         async with slow_database(site):
             for number in range(5):
@@ -105,7 +106,7 @@ async def test_chargers_beyond_the_queue_get_503_with_a_jittered_time_and_the_ot
 
 
 async def test_a_charger_that_is_being_restarted_goes_before_those_that_came_earlier(site):
-    bridge = await site.start(handshakes_at_once=1)
+    bridge = await site.start(handshakes_at_once=1, handshake_patience_s=60)
     is_being_restarted(site, bridge, "urgent")
     async with knocking(site, bridge) as chargers:
         async with slow_database(site):
@@ -129,7 +130,7 @@ async def test_a_charger_that_waits_too_long_for_its_turn_gets_503(site):
 
 
 async def test_a_charger_that_is_revoked_while_it_waits_is_not_let_in(site):
-    bridge = await site.start(handshakes_at_once=1)
+    bridge = await site.start(handshakes_at_once=1, handshake_patience_s=60)
     async with knocking(site, bridge) as chargers:
         async with slow_database(site):
             chargers.come("garage-1")
@@ -142,7 +143,7 @@ async def test_a_charger_that_is_revoked_while_it_waits_is_not_let_in(site):
 
 
 async def test_a_charger_that_goes_away_while_it_waits_costs_nothing_and_is_no_error(site, caplog):
-    bridge = await site.start(handshakes_at_once=1)
+    bridge = await site.start(handshakes_at_once=1, handshake_patience_s=60)
     async with knocking(site, bridge) as chargers:
         async with slow_database(site):
             chargers.come("garage-1")
@@ -299,9 +300,34 @@ async def test_a_storm_loses_nobody_and_never_has_more_in_progress_than_allowed(
     ) as fleet:  # they wait for as long as they are told
         await fleet.booted()
         refused = [each.status for charger in fleet for each in charger.facts.handshakes_refused]
-        await eventually(lambda: all_have_told(site, names), within=30)
+        await eventually(lambda: all_have_told(site, names), within=90)
     assert set(refused) == {503}
     assert most_in_progress <= 10
     assert most_waiting <= 30
     for kind in (ChargerConnected, ChargerBooted):
         assert sorted(said.charger_id for said in site.publisher.of(kind)) == names
+
+
+async def test_those_who_wait_for_their_turn_count_among_the_sockets_that_can_be_held(site):
+    bridge = await site.start(sockets_at_most=3, handshakes_at_once=1)
+    async with knocking(site, bridge) as chargers, slow_database(site):
+        for name in ("first", "second", "third"):
+            chargers.come(name)
+        await is_(lambda: (bridge.admission.in_progress, bridge.admission.waiting) == (1, 2))
+        chargers.come("fourth")
+        await is_(lambda: list(chargers.refused) == ["fourth"])
+    assert chargers.refused["fourth"].status == 503
+    assert len(await site.published(ChargerConnected, 3)) == 3
+
+
+@pytest.mark.parametrize("registration", [Registration.PENDING, Registration.REJECTED])
+async def test_a_boot_that_was_put_off_leaves_no_acceptance_behind_when_it_is_not_accepted(site, registration):
+    bridge = await site.start(boot_patience_s=0.05)
+    async with site.booted(bridge, "garage-1", "ocpp2.0.1") as charger:
+        site.enroll("garage-1", registration=registration)
+        site.publisher.holding.add(OBSERVATIONS)
+        assert (await charger.boot())["status"] == "Pending"
+        site.publisher.release()
+        assert (await charger.boot())["status"] == registration.value.capitalize()
+    async with site.connected(bridge, "garage-1", "ocpp2.0.1") as charger:
+        assert (await charger.call("Heartbeat", {}))[0] == "SecurityError"

@@ -75,7 +75,7 @@ async def test_a_reset_that_waits_for_its_turn_is_taken_back(site):
 async def test_a_reset_that_leaves_a_delicate_charger_alone_after_its_boot_is_taken_back(site):
     bridge = await site.start(**DELICATE)
     async with site.booted(bridge, "garage-1") as charger:
-        command = site.reset("garage-1", 1, not_after=site.clock.now() + timedelta(seconds=0.4))
+        command = site.reset("garage-1", 1, not_after=site.clock.now() + timedelta(seconds=2))
         bridge.resets.take(command)
         bridge.resets.take(withdraw(site, command))
         await site.published(ResetWithdrawn)

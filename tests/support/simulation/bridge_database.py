@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from contracts.ocpp import ResetCharger, WithdrawReset
-from ocpp_bridge.epochs import Epochs, Opened
+from ocpp_bridge.epochs import Epochs, NoLeaseError, Opened
 from ocpp_bridge.lease import Dead, Lease
 from ocpp_bridge.ledger import NEVER_SENT, UNANSWERED, WITHDRAWN, Entry, Ledger, WhyNot
 from simulation.loop import START, current_process
@@ -202,6 +202,8 @@ class MemoryEpochs(Epochs):
         database = _database(self)
 
         def statement() -> list[Opened]:
+            if self._instance() not in database.leases or _lease(self._instance()) in database.held:
+                raise NoLeaseError
             return [self._open_one(database, item[0], item[1]) for item in items]
 
         return await database.run(statement, rows=lambda: [item[0] for item in items])
@@ -380,7 +382,7 @@ class MemoryLease(Lease):
             database.looked_at()
             since = database.clock() - self._lasts
             for instance, row in sorted(database.leases.items()):
-                past = own_past and instance.startswith(f"{self._instance_id}.")
+                past = own_past and instance.rpartition(".")[0] == self._instance_id
                 free = instance != self.instance and _lease(instance) not in database.held
                 if free and (row.renewed_at < since or past):
                     locks.take([_lease(instance)])

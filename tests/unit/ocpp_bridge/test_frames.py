@@ -58,6 +58,31 @@ def test_no_json_makes_the_reader_raise(value):
     frames.parse(orjson.dumps(value))
 
 
+@pytest.mark.parametrize("kind", [2, 3])
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_what_is_nested_deeper_than_anything_can_look_is_no_frame(kind, opens, closes):
+    action = b'"DataTransfer",' if kind == 2 else b""
+
+    def frame(depth: int) -> bytes:
+        return b'[%d,"n",%s{"x":%s1%s}]' % (kind, action, opens * depth, closes * depth)
+
+    for deep in (99, 255, 500, 1000):
+        assert isinstance(found := frames.parse(frame(deep)), Unreadable), deep
+        assert (found.message_id, found.asked) == ("n", kind == 2)
+    assert isinstance(frames.parse(frame(98)), Call | CallResult)
+    wide = b'[%d,"n",%s{"x":[%s{}]}]' % (kind, action, b"[{}]," * 1000)
+    assert isinstance(frames.parse(wide), Call | CallResult)
+
+
+def test_nuls_are_taken_out_of_what_is_said_but_not_out_of_its_id():
+    sent = b'[2,"i\\u0000d","BootNotification",{"model":"One\\u0000\\u0000","more":[{"x":"\\u0000"}]}]'
+    assert frames.parse(sent) == Call("i\0d", "BootNotification", {"model": "One", "more": [{"x": ""}]}, had_nuls=True)
+    escaped = rb'[2,"a","DataTransfer",{"data":"C:\\u0000"}]'
+    assert frames.parse(escaped) == Call("a", "DataTransfer", {"data": r"C:\u0000"})
+    assert frames.parse(b'[3,"a",{"status":"Acc\\u0000epted"}]') == CallResult("a", {"status": "Accepted"})
+    assert frames.parse(b'[4,"a","Generic\\u0000Error","\\u0000"]') == CallError("a", "GenericError", "")
+
+
 def test_the_id_of_a_frame_that_is_too_big_stands_at_its_start():
     data = frames.call("an-id", "DataTransfer", {"data": "x" * 10_000})
     assert frames.opening(data) == (2, "an-id")

@@ -163,6 +163,8 @@ def test_firmware_states_say_whether_an_update_is_under_way(status, updating):
         ([{"value": "broken"}], None),
         ([{"value": 1.5, "unitOfMeasure": {"unit": "Wh", "multiplier": 3}}], 1500.0),
         ([{"value": "OC7F", "format": "SignedData"}], None),
+        ([{"value": "NaN"}], None),
+        ([{"value": "1e308", "unit": "kWh"}, {"value": "5"}], 5.0),
     ],
 )
 def test_the_energy_register_is_read_in_wh(samples, wh):
@@ -181,4 +183,6 @@ def test_time_on_the_wire_has_fractional_seconds_and_a_zone():
     assert told_time("2026-03-04T11:00:00+01:00") == datetime(2026, 3, 4, 10, tzinfo=UTC)
     assert told_time("2026-03-04T10:00:00") == datetime(2026, 3, 4, 10, tzinfo=UTC)
     assert told_time("yesterday") is None
+    assert told_time("0001-01-01T00:00:00+01:00") is None
+    assert told_time("9999-12-31T23:59:59-01:00") is None
     assert told_time(None) is None

@@ -185,6 +185,7 @@ class Bridge:
             admission=self.admission,
             instance=lambda: self._lease.instance,
             is_known=lambda charger_id: self.credentials.of(charger_id) is not None,
+            began=self.trust.session_began,
         )
         self.listener = Listener(
             settings,
@@ -219,13 +220,12 @@ class Bridge:
     async def stop(self) -> None:
         """Says goodbye: sessions are closed with 1001 and published as ended, unless that takes too long."""
         self._stopping = True
-        for session in self.sessions:
-            self.opening.dismiss(session, "bridge_stopped")
+        self.opening.stop()
         within = self._settings.stop_within_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self.connectivity.all_told()
                 await self.opening.wait_until_empty()
+                await self.connectivity.all_told()
         await self.connectivity.stop()
         await self.resets.finish(within=within)
         await self.probes.stop()
@@ -248,6 +248,7 @@ class Bridge:
         self.trust.late_answer(session, frame)
 
     def _revoke(self, charger_id: str) -> None:
+        self.boots.forget(charger_id)
         session = self.sessions.get(charger_id)
         if session is not None:
             self.opening.dismiss(session, "refused")

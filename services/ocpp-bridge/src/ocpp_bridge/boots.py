@@ -91,6 +91,10 @@ class Boots:
         if session.accepted:
             self._owed.pop(session.charger_id, None)
 
+    def forget(self, charger_id: str) -> None:
+        """The charger may no longer connect."""
+        self._owed.pop(charger_id, None)
+
 
 def _look_away(future: asyncio.Future[None]) -> None:
     """Nobody waits for this one any more; its outcome is not to be reported as forgotten."""

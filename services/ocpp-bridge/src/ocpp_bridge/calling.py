@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from weakref import WeakKeyDictionary, WeakSet
 
 from chassis.clock import Clock
 from contracts.calls import CallAsked, CallFailure
@@ -17,6 +18,8 @@ from ocpp_bridge.store import UNAVAILABLE
 
 GIVES_WAY_S = 3.0
 """So long a charger still has to answer a call once a Reset waits for it."""
+LOOK_S = 0.25
+"""How often it is looked whether the session of a call that waits still lasts."""
 BOOT_REJECTED = "the charger's boot was rejected, and nothing may be sent to it (B03.FR.03)"
 
 
@@ -55,24 +58,40 @@ class Calling:
         self._quiet = quiet
         self._clock = clock
         self._under_way: dict[Session, asyncio.Future[CallResult | CallError]] = {}
+        self._queues: WeakKeyDictionary[Session, asyncio.Lock] = WeakKeyDictionary()
+        self._hurried: WeakSet[Session] = WeakSet()
 
     @asynccontextmanager
     async def turn(self, session: Session, asked: CallAsked) -> AsyncIterator[None]:
-        """Holds the charger's turn, from a moment when it may be called. Raises NoResultError when that never comes."""
-        while True:
-            await self._rest(session, asked)
-            try:
-                async with asyncio.timeout(max(0.0, self._left(asked.not_after))):
-                    await session.turn.acquire()
-            except TimeoutError:
-                raise NoResultError("expired", "another call to the charger was under way all the time") from None
-            if self._quiet.before_call(session.box) <= 0:
-                break
-            session.turn.release()  # it has booted meanwhile
+        """Holds the charger's turn, from a moment when it may be called. Raises NoResultError when that never comes.
+
+        Calls queue among themselves, and the first of them alone waits for the turn: so a Reset has one of them before
+        it at most, however many there are for a charger that answers nothing any more.
+        """
+        queue = self._queues.setdefault(session, asyncio.Lock())
+        await self._acquire(queue, asked)
         try:
-            yield
+            while True:
+                await self._rest(session, asked)
+                await self._acquire(session.turn, asked)
+                if self._quiet.before_call(session.box) <= 0:
+                    break
+                session.turn.release()  # it has booted meanwhile
+            try:
+                yield
+            finally:
+                self._hurried.discard(session)
+                session.turn.release()
         finally:
-            session.turn.release()
+            queue.release()
+
+    async def _acquire(self, lock: asyncio.Lock, asked: CallAsked) -> None:
+        """Raises NoResultError when that takes longer than the call may wait."""
+        try:
+            async with asyncio.timeout(max(0.0, self._left(asked.not_after))):
+                await lock.acquire()
+        except TimeoutError:
+            raise NoResultError("expired", "another call to the charger was under way all the time") from None
 
     async def call(self, session: Session, message_id: str, action: str, payload: Json, *, within: float) -> CallResult:
         """Sends a CALL and waits for its answer; the caller has the turn. Raises NoResultError.
@@ -95,6 +114,8 @@ class Calling:
         except SessionEndedError:
             raise NoResultError("session_ended", "the session ended before the call was sent") from None
         self._under_way[session] = answer
+        if session in self._hurried:
+            self.make_way(session)
         try:
             reply = await session.end_call(answer, within=within)
         except SessionEndedError:
@@ -113,13 +134,15 @@ class Calling:
         answer = self._under_way.get(session)
         if answer is not None:
             asyncio.get_running_loop().call_later(GIVES_WAY_S, _give_up, answer)
+        elif session.turn.locked():
+            self._hurried.add(session)  # its call is about to be sent
 
     async def _rest(self, session: Session, asked: CallAsked) -> None:
         """Waits until the charger's boot is long enough ago. Raises NoResultError when that is too late."""
         while (wait := self._quiet.before_call(session.box, time.monotonic())) > 0:
             if wait > self._left(asked.not_after):
                 raise NoResultError("too_soon_after_boot", f"the charger has just booted: try again in {wait:.0f} s")
-            await asyncio.sleep(wait)
+            await asyncio.sleep(min(wait, LOOK_S))
             if session.over:
                 raise NoResultError("session_ended", "the session ended before the call was sent")
 

@@ -70,11 +70,12 @@ class Calls:
 
         None where Kafka or the database did not take what was said: the charger is left to say it again.
         """
+        if call.action != BOOT and not self._trust.registrations.may_speak(session, call.action):
+            # Whatever it asks for: also what we do not know or do not do (B01.FR.10).
+            return self._refuse(session, call, "SecurityError", "no BootNotification of this charger is accepted yet")
         handler = HANDLERS[session.dialect.protocol].get(call.action)
         if handler is None:
             return self._unknown(session, call)
-        if call.action != BOOT and not self._trust.registrations.may_speak(session, call.action):
-            return self._refuse(session, call, "SecurityError", "no BootNotification of this charger is accepted yet")
         payload = call.payload
         if call.action == BOOT and session.dialect.boot_first and payload.get("reason") is None:
             # Some stations leave it out; refusing their boot would keep them out for ever (B01.FR.02).
@@ -87,6 +88,8 @@ class Calls:
             self._deviated(session, call, kind)
         if len(call.message_id) > frames.MESSAGE_ID_LENGTH:
             self._deviated(session, call, "MessageIdLength")
+        if call.had_nuls:
+            self._deviated(session, call, "Nul")
         if checked.violation is not None:
             return self._refuse(session, call, session.dialect.codes[checked.violation], checked.why)
         if call.action == BOOT and not self._trust.vouches_for(session, checked.payload):
@@ -189,10 +192,10 @@ class Calls:
 
     async def _register(self, session: Session, registration: Registration) -> None:
         accepted = registration is Registration.ACCEPTED
-        if accepted != session.accepted:
+        if not (accepted and session.accepted):
+            # Where it is not accepted that is always written: a boot that was put off has changed the session alone.
             await self._epochs.accept(session.charger_id, session.epoch, accepted=accepted)
         session.accepted = accepted
-        session.rejected = registration is Registration.REJECTED
         self._trust.registrations.told(session, registration)
 
     def _context(self, session: Session) -> Context:
@@ -221,9 +224,11 @@ class Calls:
         return frames.call_error(call.message_id, "NotImplemented", why)
 
     def _refuse(self, session: Session, call: Call, code: str, why: str) -> bytes:
+        # Anything may stand there as an action, and each that is counted takes memory for ever.
+        action = call.action if session.dialect.schemas.knows(call.action) else "unknown"
         # The reason quotes the payload, which may name a person's card: it goes to the charger, not into the log.
-        log.info("a CALL is refused", charger=session.charger_id, action=call.action, code=code)
-        self._count(session, call.action, code)
+        log.info("a CALL is refused", charger=session.charger_id, action=action, code=code)
+        self._count(session, action, code)
         return frames.call_error(call.message_id, code, why)
 
     def _failed(self, session: Session, call: Call, error: BaseException) -> bytes:

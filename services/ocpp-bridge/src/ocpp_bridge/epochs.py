@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from ocpp_bridge.batching import Batcher
 from ocpp_bridge.store import Store
 
+# Nobody inherits from a name that has no lease: the end of its sessions would be told by nobody. While an heir has the
+# lease, it is as good as gone.
 _OPEN = """
+with living as (select instance from bridge_leases where instance = $3 for key share skip locked)
 insert into charger_sessions as held (charger_id, epoch, instance, protocol, opened_at)
-select charger_id, 1, $3, protocol, clock_timestamp()
-from unnest($1::text[], $2::text[]) as opening (charger_id, protocol)
+select charger_id, 1, living.instance, protocol, clock_timestamp()
+from unnest($1::text[], $2::text[]) as opening (charger_id, protocol), living
 order by charger_id
 on conflict (charger_id) do update set
     epoch = held.epoch + 1,
@@ -37,6 +40,10 @@ where taken_from @> array[$1::text] returning charger_id, epoch
 """An instance, $1, learns which of its sessions others have taken over; or it is dead, and nobody waits for it."""
 
 
+class NoLeaseError(Exception):
+    """The others took this instance for dead, which it does not know yet: no session can begin on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A new session: its number, and whether the charger's last boot was accepted."""
@@ -60,7 +67,7 @@ class Epochs:
         self._accepting: Batcher[tuple[str, int, bool], None] = Batcher(self._accept, key=lambda item: item[0])
 
     async def open(self, charger_id: str, protocol: str) -> Opened:
-        """A session begins here: it has a greater epoch than any before it."""
+        """A session begins here: it has a greater epoch than any before it. Raises NoLeaseError."""
         return await self._opening((charger_id, protocol))
 
     async def close(self, charger_id: str, epoch: int) -> bool:
@@ -79,6 +86,8 @@ class Epochs:
     async def _open(self, items: Sequence[tuple[str, str]]) -> list[Opened]:
         chargers, protocols = [item[0] for item in items], [item[1] for item in items]
         rows = await self._store.fetch(_OPEN, chargers, protocols, self._instance())
+        if not rows:
+            raise NoLeaseError
         found = {row["charger_id"]: Opened(row["epoch"], row["accepted"]) for row in rows}
         return [found[charger_id] for charger_id in chargers]
 

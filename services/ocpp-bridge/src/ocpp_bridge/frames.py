@@ -1,7 +1,7 @@
 """OCPP-J frames: what stands on the socket, read and written (OCPP-J 1.6 section 4, OCPP 2.x part 4 section 4)."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -16,6 +16,11 @@ UNREADABLE_ID = "-1"
 """The id of a CALLERROR for a frame whose own id can't be read (2.x part 4, 4.2.3)."""
 
 DESCRIPTION_LENGTH = 255
+NESTED_AT_MOST = 100
+"""OCPP nests ten deep. What looks into a frame calls itself as deep as that goes, which Python allows so far only."""
+
+_NUL = b"\\u0000"
+"""Firmware leaves NULs behind short texts in long buffers, and no column of a database takes one."""
 
 _OPENING = re.compile(rb'^\s*\[\s*([0-9]+)\s*,\s*"([ !#-\[\]-~]{1,36})"')
 """The start of a frame, as far as it tells kind and id, without reading the rest."""
@@ -23,11 +28,12 @@ _OPENING = re.compile(rb'^\s*\[\s*([0-9]+)\s*,\s*"([ !#-\[\]-~]{1,36})"')
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that wants an answer."""
+    """A request that wants an answer. `had_nuls`: its texts are without the NULs that stood in them."""
 
     message_id: str
     action: str
     payload: Json
+    had_nuls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,20 @@ def parse(data: bytes) -> Frame:
         frame = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _unreadable(data, f"not JSON: {error}")
+    if len(data) > 2 * NESTED_AT_MOST and data.count(b"{") + data.count(b"[") > NESTED_AT_MOST and _is_nested(frame):
+        return _unreadable(data, f"nested more than {NESTED_AT_MOST} deep")
+    if _NUL in data and isinstance(frame, list):
+        return _read_without_nuls(frame, data)
+    return _read(frame, data)
+
+
+def _read_without_nuls(frame: list[Any], data: bytes) -> Frame:
+    mended = [*frame[:2], *_without_nuls(frame[2:])]  # its id is answered as it was sent
+    read = _read(mended, data)
+    return replace(read, had_nuls=True) if isinstance(read, Call) and mended != frame else read
+
+
+def _read(frame: Any, data: bytes) -> Frame:
     if type(frame) is list and len(frame) == CALL_LENGTH and frame[0] == CALL:
         # Nearly all frames are of this form, and a pattern takes three times as long.
         _, message_id, action, payload = frame
@@ -149,3 +169,31 @@ def _unreadable(data: bytes, why: str) -> Unreadable:
 
 def _text(rest: list[Any]) -> str:
     return rest[0] if rest and isinstance(rest[0], str) else ""
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether lists and objects stand inside each other more than `NESTED_AT_MOST` deep; without a call for each."""
+    level = [value]
+    for _ in range(NESTED_AT_MOST):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _without_nuls(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case list():
+            return [_without_nuls(inner) for inner in value]
+        case dict():
+            return {name: _without_nuls(inner) for name, inner in value.items()}
+        case _:
+            return value

@@ -10,9 +10,10 @@ from typing import Any
 from ocpp_bridge.epochs import LET_GO
 from ocpp_bridge.store import Store
 
+# A name is an INSTANCE_ID, which may have dots of its own, a dot and six digits.
 _DEAD = """
 select instance, given_up from bridge_leases
-where instance <> $1 and (renewed_at < clock_timestamp() - $2::interval or (starts_with(instance, $3) and $4))
+where instance <> $1 and (renewed_at < clock_timestamp() - $2::interval or (left(instance, -7) = $3 and $4))
 order by instance limit 1 for update skip locked
 """
 _SESSIONS = """
@@ -80,7 +81,7 @@ class Lease:
             own_past: also take earlier processes of the same INSTANCE_ID, however fresh their lease is.
         """
         async with self._store.transaction() as connection:
-            row = await connection.fetchrow(_DEAD, self.instance, self._lasts, f"{self._instance_id}.", own_past)
+            row = await connection.fetchrow(_DEAD, self.instance, self._lasts, self._instance_id, own_past)
             yield None if row is None else Dead(row["instance"], row["given_up"])
             if row is not None:
                 await connection.execute("delete from bridge_leases where instance = $1", row["instance"])

@@ -1,5 +1,6 @@
 """The energy register in a charger's meter values, in Wh."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,9 +34,10 @@ def _wh(sample: dict[str, Any]) -> float | None:
     if isinstance(measure, dict):
         unit, multiplier = measure.get("unit", "Wh"), measure.get("multiplier", 0)
     try:
-        return float(sample["value"]) * _WH[unit] * 10.0**multiplier
+        found = float(sample["value"]) * _WH[unit] * 10.0**multiplier
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None  # a broken meter's value is the text NaN
 
 
 def _list(value: Any) -> Sequence[Any]:

@@ -17,7 +17,7 @@ from ocpp_bridge.calls import Calls
 from ocpp_bridge.capacity import sockets_at_most
 from ocpp_bridge.connectivity import Connectivity
 from ocpp_bridge.dialects import Dialect
-from ocpp_bridge.epochs import Epochs, Opened
+from ocpp_bridge.epochs import Epochs, NoLeaseError, Opened
 from ocpp_bridge.metrics import BridgeMetrics
 from ocpp_bridge.session import CLOSE_WITHIN_S, SEND_WITHIN_S, Session, StrayAnswer, Why
 from ocpp_bridge.sessions import Sessions
@@ -46,6 +46,7 @@ class Opening:
         stray: told of answers that their session does not wait for.
         instance: tells the name of this instance.
         is_known: whether a charger may still connect; asked again after it has waited for its turn.
+        began: told of each session before anything is read from it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Opening:
         admission: Admission,
         instance: Callable[[], str],
         is_known: Callable[[str], bool],
+        began: Callable[[Session], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -76,12 +78,14 @@ class Opening:
         self._admission = admission
         self._instance = instance
         self._is_known = is_known
+        self._began = began
         self._limits = Limits(
             frame_soft_limit=settings.frame_soft_limit,
             frames_per_second=settings.frames_per_second,
             bad_frames=settings.bad_frames,
             waiting_calls=settings.waiting_calls,
         )
+        self._stopping = False
         self._sockets: set[Session] = set()
         self._sockets_at_most = min(settings.sockets_at_most or sys.maxsize, sockets_at_most())
 
@@ -106,14 +110,18 @@ class Opening:
 
     async def _wait_and_open(self, request: web.Request, key: str, charger_id: str, dialect: Dialect) -> None:
         retry_after = jittered(self._settings.retry_after_s)
-        if len(self._sockets) >= self._sockets_at_most:
-            why = f"this instance holds {len(self._sockets)} sockets and can hold no more: add one, or allow more files"
+        # Those who wait for their turn have a file open as well.
+        held = len(self._sockets) + self._admission.in_progress + self._admission.waiting
+        if held >= self._sockets_at_most:
+            why = f"this instance holds {held} sockets and can hold no more: add one, or allow more files"
             log.error("a charger is turned away", charger=charger_id, why=why)
             raise RefusedError(503, why, retry_after=retry_after)
         try:
             async with self._admission.turn(charger_id):
                 if request.transport is None or request.transport.is_closing():
                     raise ConnectionResetError("the charger is gone")
+                if self._stopping:
+                    raise RefusedError(503, "not ready: this instance is stopping", retry_after=retry_after)
                 if not self._is_known(charger_id):
                     raise RefusedError(404, f"no charger {charger_id} is known here: register it first")
                 await self._open(request, key, charger_id, dialect)
@@ -124,6 +132,9 @@ class Opening:
         instance = self._instance()
         try:
             opened = await self._epochs.open(charger_id, dialect.protocol)
+        except NoLeaseError as error:
+            why = "not ready: the others took this instance for dead, and it is beginning anew"
+            raise RefusedError(503, why, retry_after=jittered(self._settings.retry_after_s)) from error
         except UNAVAILABLE as error:
             self._overtaken(charger_id)
             log.warning("a charger could not be let in", charger=charger_id, why=repr(error))
@@ -191,9 +202,15 @@ class Opening:
         session.end(why)
         self._forget(session)
 
+    def stop(self) -> None:
+        """Ends all sessions, and those whose handshake is under way as soon as they begin."""
+        self._stopping = True
+        for session in self._sessions:
+            self.dismiss(session, "bridge_stopped")
+
     async def wait_until_empty(self) -> None:
-        """Returns when every websocket is closed; each is given up after a moment."""
-        while self._sockets:  # noqa: ASYNC110 each leaves by itself
+        """Returns when every handshake is over and every websocket closed; each is given up after a moment."""
+        while self._sockets or self._admission.in_progress:  # noqa: ASYNC110 each leaves by itself
             await asyncio.sleep(0.01)
 
     def _overtaken(self, charger_id: str) -> None:
@@ -208,6 +225,7 @@ class Opening:
 
     def _begin(self, session: Session) -> None:
         protocol = session.dialect.protocol
+        self._began(session)
         self._sockets.add(session)
         self._metrics.sessions.labels(protocol).inc()
         loser = self._sessions.put(session)
@@ -219,6 +237,8 @@ class Opening:
             self._connectivity.ended(loser, since=self._clock.now(), why="replaced")
         self._connectivity.opened(session)
         log.info("a charger is connected", charger=session.charger_id, epoch=session.epoch, protocol=protocol)
+        if self._stopping:
+            self.dismiss(session, "bridge_stopped")
 
     def _ended(self, session: Session) -> None:
         self._metrics.sessions.labels(session.dialect.protocol).dec()

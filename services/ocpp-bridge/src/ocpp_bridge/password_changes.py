@@ -178,10 +178,10 @@ class PasswordChanges:
 
     async def stored(self, change: PasswordChange, *, within: float) -> bool:
         """Whether fleet keeps the new password, as soon as that is known; False after `within` seconds."""
-        future = self._waiting.setdefault(change.call_id, asyncio.get_running_loop().create_future())
         if self.find(change.charger_id, change.call_id) is None:
             credential = self._credential_of(change.charger_id)
             return credential is not None and credential.verifier == change.verifier
+        future = self._waiting.setdefault(change.call_id, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(within):
                 return await future

@@ -67,6 +67,10 @@ class Registrations:
         else:
             self._certified.pop(charger_id, None)
 
+    def revoked(self, charger_id: str) -> None:
+        """The charger may no longer connect."""
+        self._certified.pop(charger_id, None)
+
     def wrong_serial(self, session: Session, payload: Json) -> str | None:
         """The address of a charger whose boot does not name the serial number that is its certificate's CN (B01.FR.11).
 
@@ -81,8 +85,18 @@ class Registrations:
         serials = [named[name] for name in fields if isinstance(named, dict) and isinstance(named.get(name), str)]
         return None if not serials or session.charger_id in serials else address
 
+    def began(self, session: Session, registration: Registration) -> None:
+        """A session begins of a charger that fleet has registered so.
+
+        Where its last boot was not accepted, what it was told on an earlier session holds until it boots again: it may
+        have gone away to wait (B03.FR.04).
+        """
+        if not session.accepted and registration is not Registration.ACCEPTED:
+            self.told(session, registration)
+
     def told(self, session: Session, registration: Registration) -> None:
         """A boot on this session was answered so."""
+        session.rejected = registration is Registration.REJECTED
         if registration is Registration.PENDING:
             self._pending.add(session)
         else:

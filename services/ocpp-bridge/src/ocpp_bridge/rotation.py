@@ -34,6 +34,10 @@ KEY_BYTES = 20
 """Of an AuthorizationKey, which may have 16 to 20, sent as twice as many hexadecimal digits; 160 random bits."""
 
 ACCEPTED, REBOOT_REQUIRED = "Accepted", "RebootRequired"
+REFUSALS = frozenset({"Rejected", "NotSupported", "UnknownComponent", "UnknownVariable", "NotSupportedAttributeType"})
+FAILURES = frozenset({"InternalError", "GenericError"})
+"""Error codes of a charger that may have stored the new password before it failed."""
+BOTH_COUNT = "the old password and the new one count until it connects with one of them"
 
 
 class Rotation:
@@ -96,10 +100,9 @@ class Rotation:
             return
         if change is None or change.accepted:
             return
-        status = _status(frame)
-        if status == ACCEPTED:
+        if isinstance(frame, CallResult) and _status(frame) == ACCEPTED:
             self._changes.accept(change)
-        elif status != REBOOT_REQUIRED:
+        elif _is_refusal(frame):
             self._changes.withdraw(change)
 
     async def _stage(self, asked: RotatePassword, password: str) -> PasswordChange:
@@ -138,9 +141,9 @@ class Rotation:
             )
         except NoResultError as error:
             self._metrics.rotations.labels(error.why).inc()
-            if error.why in {"timeout", "session_ended"}:
-                detail = f"{error.detail}: the old password and the new one count until it connects with one of them"
-                raise NoResultError(error.why, detail) from None
+            failed = error.refusal is not None and not _is_refusal(error.refusal)
+            if failed or error.why in {"timeout", "session_ended"}:
+                raise NoResultError(error.why, f"{error.detail}: {BOTH_COUNT}", refusal=error.refusal) from None
             self._changes.withdraw(change)
             raise
         status = _status(answer)
@@ -154,8 +157,10 @@ class Rotation:
                 "the charger answers RebootRequired: the old password counts until it connects with the new one, which "
                 "is not shown; once it has restarted, change it once more to know it",
             )
+        if not _is_refusal(answer):
+            raise NoResultError("refused_by_charger", f"the charger's answer is none that OCPP knows: {BOTH_COUNT}")
         self._changes.withdraw(change)
-        raise NoResultError("refused_by_charger", f"the charger answers {status or 'nothing that OCPP knows'}")
+        raise NoResultError("refused_by_charger", f"the charger answers {status}")
 
     def _left(self, asked: RotatePassword) -> float:
         """Seconds until the asker gives up."""
@@ -197,13 +202,16 @@ def frame_of(dialect: Dialect, password: str) -> tuple[str, Json]:
     return "SetVariables", {"setVariableData": [data]}
 
 
-def _status(frame: CallResult | CallError) -> str | None:
-    """What the charger made of it, in its own word; None when it is nothing that OCPP knows."""
-    if isinstance(frame, CallError):
-        return frame.code
-    results: Any = frame.payload.get("setVariableResult")
+def _status(answer: CallResult) -> str | None:
+    """What the charger made of it, in its own word; None when there is none."""
+    results: Any = answer.payload.get("setVariableResult")
     if isinstance(results, list) and results and isinstance(results[0], dict):
         found = results[0].get("attributeStatus")
     else:
-        found = frame.payload.get("status")
+        found = answer.payload.get("status")
     return found if isinstance(found, str) else None
+
+
+def _is_refusal(frame: CallResult | CallError) -> bool:
+    """Whether the charger goes on with its old password for certain."""
+    return frame.code not in FAILURES if isinstance(frame, CallError) else _status(frame) in REFUSALS

@@ -52,7 +52,7 @@ class Session:
     Attributes:
         instance: the name of the bridge instance that holds it.
         accepted: the charger's last boot, on this session or an earlier one, was accepted.
-        rejected: the last boot on this session was rejected: nothing may be sent to the charger (B03.FR.03).
+        rejected: the last boot was rejected: nothing may be sent to the charger (B03.FR.03).
         fenced: a newer session has begun: nothing that still comes here counts.
         box: what is remembered of the charger for those who look inside.
         turn: held by whoever has a CALL of ours under way: one at a time (2.x part 4, 4.1.1).

@@ -147,6 +147,12 @@ class Trust:
         )
         self.refusals.note(refused, claimed_name=claim.name)
 
+    def session_began(self, session: Session) -> None:
+        """A charger that was let in has its session now."""
+        credential = self.credentials.of(session.charger_id)
+        if credential is not None:
+            self.registrations.began(session, credential.registration)
+
     def vouches_for(self, session: Session, boot: Json) -> bool:
         """Whether a boot names the charger that the session's certificate does; tells of one that does not."""
         address = self.registrations.wrong_serial(session, boot)
@@ -165,4 +171,5 @@ class Trust:
 
     def _revoked(self, charger_id: str) -> None:
         self.changes.revoked(charger_id)
+        self.registrations.revoked(charger_id)
         self._dismiss(charger_id)
