@@ -199,7 +199,7 @@ class Reader:
         self._lines = response.aiter_lines()
         self.cursor = 0
 
-    async def next(self, *names: str, within: float = 5.0) -> dict[str, Any]:
+    async def next(self, *names: str, within: float = 30.0) -> dict[str, Any]:
         """The data of the next event with one of these names, with its name and id; others are passed over."""
         async with asyncio.timeout(within):
             while True:
@@ -265,7 +265,7 @@ async def running(
     base = f"http://127.0.0.1:{server.port}"
     try:
         await eventually(lambda: _ready(hub))
-        async with httpx2.AsyncClient(base_url=base, timeout=10, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=base, timeout=60, trust_env=False) as http:
             yield World(base, database, publisher, context, http, keyring, states, timers)
     finally:
         await timers.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -17,14 +18,18 @@ RESTARTED = Verdict(outcome=Outcome.RESTARTED, confidence=Confidence.HIGH, healt
 
 async def test_a_change_reaches_an_open_stream_at_once(world):
     await world.seed()
+    waits = []
     async with world.stream("administrator") as stream:
         loop = asyncio.get_running_loop()
-        await world.say(world.make.connector(state=ConnectorState.FAULTED))
-        committed = loop.time()
-        told = await stream.next("charger")
-        assert loop.time() - committed < 0.5
-        assert (told["charger_id"], told["state"]) == ("CP-1", "faulted")
-        assert int(told["id"]) == told["v"] > stream.cursor
+        for state, shown in ((ConnectorState.FAULTED, "faulted"), (ConnectorState.AVAILABLE, "available")) * 4:
+            await world.say(world.make.connector(state=state))
+            committed = loop.time()
+            told = await stream.next("charger")
+            waits.append(loop.time() - committed)
+            assert (told["charger_id"], told["state"]) == ("CP-1", shown)
+            assert int(told["id"]) == told["v"] > stream.cursor
+    # Of several: a loaded machine may be late now and then, one that has to be asked is late more often than not.
+    assert median(waits) < 0.5, waits
 
 
 async def test_an_attempt_is_told_move_by_move_and_ends_with_its_verdict(world):
@@ -139,7 +144,7 @@ async def test_a_reader_that_falls_behind_is_told_to_start_over(world):
         assert queued
         assert "overflow" in queued[0].data
 
-    await eventually(behind, within=30)
+    await eventually(behind, within=60)
     world.context.hub.unsubscribe(subscriber)
 
 
@@ -153,7 +158,7 @@ async def test_beats_are_events_and_carry_the_servers_time(world):
 
 async def test_a_stream_ends_with_the_session_and_with_the_server(world):
     await world.seed()
-    headers = world.bearer("administrator", lasts=timedelta(seconds=1.5))
+    headers = world.bearer("administrator", lasts=timedelta(seconds=5))
     async with world.http.stream("GET", "/api/v1/events", headers=headers) as response:
         body = "".join([part async for part in response.aiter_text()]).replace("\r", "")
     assert 'event: bye\ndata: {"why":"session_ended"' in body

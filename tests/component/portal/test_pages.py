@@ -91,6 +91,9 @@ async def test_signing_in_keeps_the_token_where_no_script_can_read_it(world):
 async def test_a_wrong_password_and_a_service_that_is_down_are_told_apart(world, services):
     wrong = await sign_in(world, "wrong")
     assert (wrong.status_code, "is wrong" in wrong.text, 'value="administrator"' in wrong.text) == (401, True, True)
+    assert re.search(r'name="password"[^>]* autofocus', wrong.text), (
+        "the name is there: only the password is typed again"
+    )
     services.down.add("auth")
     down = await sign_in(world)
     assert (down.status_code, "not possible at the moment" in down.text) == (503, True)
@@ -188,7 +191,9 @@ async def test_without_a_script_a_charger_is_restarted_by_a_plain_form(world):
     await world.say(TransactionStarted(charger_id="CP-1", epoch=1, transaction_id="7", evse_id=1, meter_wh=0.0))
     await sign_in(world)
     form = (await show(world, "/chargers/CP-1/restart")).text
-    assert "This stops the charging on connector 1" in form
+    assert "It waits until the charging ends on connector 1" in form
+    assert "The restart is sent at once and stops the charging." in form
+    assert re.search(r'name="when" value="idle" checked', form), "what stops nobody is what is proposed"
     key = re.search(r'name="key" value="([^"]+)"', form)
     assert key
     data = {"when": "now", "type": "auto", "key": key[1], "seen": re.findall(r'name="seen" value="([^"]+)"', form)}
@@ -232,6 +237,22 @@ async def test_what_is_not_there_is_a_page_for_people_and_a_problem_for_programs
         assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     problem = await world.http.get("/api/v1/nowhere")
     assert problem.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_failure_that_nobody_thought_of_is_a_page_for_people_and_a_problem_for_programs(world, monkeypatch):
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr("portal.lookups.chargers", fail)
+    await sign_in(world)
+    shown = await show(world, "/chargers")
+    assert shown.status_code == 500
+    assert shown.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    assert "Something went wrong here, not at the charger." in shown.text
+    assert "nobody thought of this" not in shown.text
+    told = await world.http.get("/api/v1/chargers", headers=world.bearer("administrator"))
+    assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
 
 
 async def test_the_browser_is_told_to_load_nothing_from_elsewhere(world):

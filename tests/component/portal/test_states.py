@@ -21,7 +21,8 @@ from contracts.restart import Status
 from portal.projections import PROJECTIONS
 from portal.settings import PortalSettings
 
-SILENCE_S = 1.0
+SILENCE_S = 3.0
+"""Long enough for the beginning to be told before the end comes, on a loaded machine too."""
 
 
 async def shown(world: Any, charger_id: str = "CP-1") -> str:
@@ -79,7 +80,7 @@ async def test_an_update_that_is_heard_of_again_is_believed_in_for_longer(impati
     async def silent() -> None:
         assert await shown(impatient) == "available"
 
-    await eventually(silent)
+    await eventually(silent, within=60)
     assert impatient.context.clock.now() >= ahead + timedelta(seconds=SILENCE_S)
 
 

@@ -15,7 +15,7 @@ CANCELLED = Verdict(outcome=Outcome.CANCELLED, confidence=Confidence.PROVEN)
 
 @pytest.fixture
 async def settings():
-    return PortalSettings(beat_s=0.2, streams_per_person=3, stream_queue=64, take_back_s=5.0)
+    return PortalSettings(beat_s=0.2, streams_per_person=3, stream_queue=64, take_back_s=60.0)
 
 
 def asked(answer=None):

@@ -115,6 +115,21 @@ def test_where_it_ended_without_a_restart_the_step_that_did_not_come_has_failed_
     assert marks(lost)[-1] == "back:failed"
 
 
+@pytest.mark.parametrize("health", [Health.UNHEALTHY, Health.UNSTABLE, Health.BOOT_LOOP])
+def test_a_charger_that_came_back_unwell_has_not_skipped_getting_well(health):
+    back = upto(Step.REQUESTED, Step.SENT, Step.ACCEPTED, Step.GONE, Step.BACK)
+    assert marks(ended(Outcome.RESTARTED, back, health=health))[-1] == "healthy:failed"
+
+
+def test_who_took_it_back_is_named():
+    taken_back = ended(Outcome.CANCELLED, upto(Step.REQUESTED))
+    taken_back = taken_back.model_copy(update={"cancelled_by": "kim"})
+    verdict = tell([taken_back], WORDS, names={"kim": "Kim Lee"}).verdict
+    assert verdict is not None
+    assert verdict.sentence.startswith("Cancelled by Kim Lee at ")
+    assert sentence(taken_back).startswith("Cancelled by kim at "), "who is no member any more has only an id"
+
+
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.CANCELLED, Outcome.EXPIRED])
 def test_where_nothing_was_sent_no_step_has_failed(outcome):
     assert marks(ended(outcome, upto(Step.REQUESTED))) == ["requested:done"]
@@ -122,7 +137,7 @@ def test_where_nothing_was_sent_no_step_has_failed(outcome):
 
 def test_waiting_for_the_charger_is_a_line_of_its_own():
     waiting = moved(2, Status.QUEUED, when=When.ONLINE, expires_at=START + timedelta(hours=1))
-    assert marks(waiting)[:3] == ["requested:done", "queued:current", "sent:current"]
+    assert marks(waiting)[:3] == ["requested:done", "queued:current", "sent:pending"]
     assert tell([waiting], WORDS).timeline[1].says.params == {"until": "2026-03-01T13:00:00Z"}
     sent = moved(3, Status.DISPATCHING, upto(Step.REQUESTED, Step.SENT))
     assert marks(waiting, sent)[:3] == ["requested:done", "queued:done", "sent:done"]
@@ -130,7 +145,7 @@ def test_waiting_for_the_charger_is_a_line_of_its_own():
 
 def test_a_charger_that_scheduled_its_restart_is_waited_for_after_its_answer():
     scheduled = moved(2, Status.AWAITING_IDLE, upto(Step.REQUESTED, Step.SENT, Step.ACCEPTED))
-    assert marks(scheduled)[2:5] == ["accepted:done", "idle:current", "gone:current"]
+    assert marks(scheduled)[2:5] == ["accepted:done", "idle:current", "gone:pending"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +265,7 @@ def test_a_group_without_a_plan_is_told_so():
 @pytest.mark.parametrize(
     ("reason", "lifted_by", "now", "recorded"),
     [
-        ("role", "group_administrators", "you are user", "who asked for it was user"),
+        ("role", "group_administrators", "your role is user", "the role of who asked was user"),
         ("not_a_member", "group_administrators", "You are not a member", "Who asked for it was not a member"),
         ("already_restarting", "waiting", "Follow it below", "Another restart was under way"),
     ],

@@ -291,7 +291,7 @@ class _Prepared:
             moves = [move for move in row.moves if move.version <= version]
             if not moves:
                 return None
-            shown = tell(moves, self._words, name=row.requester, group=row.group_name)
+            shown = tell(moves, self._words, name=row.requester, group=row.group_name, names=row.names)
             self._made[key] = _of_model(entry.pointer.kind.value, shown, entry.cursor)
         return self._made[key]
 

@@ -43,7 +43,7 @@ Stories = Mapping[UUID, AttemptRow]
 
 def story(row: AttemptRow, words: Catalogue) -> Attempt:
     """An attempt with all of its moves."""
-    return tell(row.moves, words, name=row.requester, group=row.group_name)
+    return tell(row.moves, words, name=row.requester, group=row.group_name, names=row.names)
 
 
 def attempt_line(row: AttemptRow, label: str | None, words: Catalogue) -> AttemptLine:
@@ -60,7 +60,7 @@ def line(row: ChargerRow, role: Role, stories: Stories, words: Catalogue, *, v: 
     """
     under_way = stories.get(row.open_attempt_id) if row.open_attempt_id else None
     last = stories.get(row.last_attempt_id) if row.last_attempt_id else None
-    verdict = last_word(last.moves, words) if last else None
+    verdict = last_word(last.moves, words, last.names) if last else None
     return _line(row, role, under_way.moves[-1] if under_way else None, verdict, words, v=v)
 
 
@@ -155,7 +155,12 @@ def _block(
             pass
     names = [leader.name for leader in row.leaders if leader.role in _LIFTERS.get(refusal.lifted_by, ())]
     waits = _WAITS.get(refusal.reason) in ways
-    return explain(refusal, words, group=row.group_name, model=row.model, names=names, may_wait=waits, **facts)
+    waiting = (
+        refusal.reason is RefusalReason.ALREADY_RESTARTING and under_way is not None and under_way.status in _WAITING
+    )
+    return explain(
+        refusal, words, group=row.group_name, model=row.model, names=names, may_wait=waits, waiting=waiting, **facts
+    )
 
 
 def _state(

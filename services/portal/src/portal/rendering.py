@@ -77,10 +77,14 @@ def utc(moment: datetime) -> str:
 
 
 def first_way(charger: Charger) -> str:
-    """What the form proposes: to restart now where that is possible."""
-    for way in charger.restart.possible:
-        return "now" if way == "now_interrupting_charging" else way
-    return "now"
+    """What the form proposes: to restart now where that stops nobody's charging."""
+    possible = charger.restart.possible
+    return next((way for way in ("now", "idle", "online") if way in possible), "now")
+
+
+def protocol(subprotocol: str | None) -> str | None:
+    """A websocket's subprotocol as people write it: `ocpp2.0.1` is OCPP 2.0.1."""
+    return subprotocol and subprotocol.replace("ocpp", "OCPP ", 1)
 
 
 def word(value: str, kind: str) -> str:
@@ -116,7 +120,7 @@ def _environment() -> Environment:
     )
     names = {language: catalogue(language).word("language", "name") for language in LANGUAGES}
     environment.globals.update(t=t, says=says, build=BUILD, languages=names, modules=MODULES, section="")
-    filters = (tone, band, glyph, elapsed, iso, utc, first_way, data, word, zip)
+    filters = (tone, band, glyph, elapsed, iso, utc, first_way, data, protocol, word, zip)
     environment.filters.update({each.__name__: each for each in filters}, path=_path)
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)  # compiled now, not while the first reader waits

@@ -10,6 +10,7 @@ from contracts.restart import (
     Evidence,
     EvidenceKind,
     Expected,
+    Health,
     Refusal,
     RefusalReason,
     RequestRestart,
@@ -36,11 +37,19 @@ from portal.words import Catalogue, connector_name, say
 _OF_ANOTHER = frozenset({RefusalReason.ROLE, RefusalReason.NOT_A_MEMBER, RefusalReason.ALREADY_RESTARTING})
 """Refusals that read otherwise in a record, which is not only read by who asked."""
 _NOTHING_SENT = frozenset({Status.REFUSED, Status.EXPIRED, Status.CANCELLED})
+_NOBODY: Mapping[str, str] = {}
 _CLAIMED = frozenset({Step.SENT, Step.ACCEPTED, Step.NO_ANSWER})
 """Steps that a Reset only comes to when it was claimed for sending."""
 
 
-def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = None, group: str = "") -> Attempt:
+def tell(
+    moves: Sequence[AttemptMoved],
+    words: Catalogue,
+    *,
+    name: str | None = None,
+    group: str = "",
+    names: Mapping[str, str] = _NOBODY,
+) -> Attempt:
     """The attempt as it stood after the last of the moves, which are given in the order of their versions.
 
     Args:
@@ -48,9 +57,12 @@ def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = 
         words: the language of its sentences.
         name: of who asked for it.
         group: the name of the charger's group.
+        names: of those who wanted to take it back.
     """
     last = moves[-1]
-    told = [verdicts.view(moves[: place + 1], words) for place in range(len(moves)) if verdicts.is_news(moves, place)]
+    told = [
+        verdicts.view(moves[: place + 1], words, names) for place in range(len(moves)) if verdicts.is_news(moves, place)
+    ]
     current = told.pop() if last.verdict is not None else None
     ended = last.status in TERMINAL
     return Attempt(
@@ -72,7 +84,7 @@ def tell(moves: Sequence[AttemptMoved], words: Catalogue, *, name: str | None = 
         elapsed_ms=_ms(last.requested_at, last.moved_at),
         deadline=None if ended else last.deadline,
         expires_at=last.expires_at,
-        timeline=list(_timeline(moves)),
+        timeline=list(_timeline(moves, names)),
         refusals=[
             explain(refusal, words, recorded=True, group=group, model=last.model or "") for refusal in last.refusals
         ],
@@ -140,12 +152,14 @@ def explain(
     names: Sequence[str] = (),
     recorded: bool = False,
     may_wait: bool = False,
+    waiting: bool = False,
     **facts: object,
 ) -> Block:
     """What stands in the way, with the facts that its sentence needs and the sentence.
 
     `names` are those who could lift it. `recorded`: it is told of a request of the past, to whoever reads it, who need
-    not be who asked. `may_wait`: the person may ask for a restart when it no longer stands in the way.
+    not be who asked. `may_wait`: the person may ask for a restart when it no longer stands in the way. `waiting`: the
+    restart that stands in the way has not begun.
     """
     facts["names"] = ", ".join(names)
     params = {"group": group, "model": model} | refusal.params | {k: v for k, v in facts.items() if v is not None}
@@ -156,6 +170,8 @@ def explain(
         code += ".recorded"
     if may_wait:
         code += ".wait"
+    if waiting:
+        code += ".waiting"
     saying = say(code, **params)
     return Block(
         reason=refusal.reason,
@@ -170,26 +186,28 @@ def explain(
 # --- timeline ---------------------------------------------------------------------------------------------------------
 
 
-def _timeline(moves: Sequence[AttemptMoved]) -> Iterable[TimelineStep]:
+def _timeline(moves: Sequence[AttemptMoved], names: Mapping[str, str]) -> Iterable[TimelineStep]:
     last = moves[-1]
     steps = {Step.REQUESTED: last.requested_at} | {Step(step): at for step, at in last.steps.items()}
     waits = [move for move in moves if move.status in {Status.QUEUED, Status.AWAITING_IDLE}]
     lines = list(_steps(steps, last.requested_at, ended=last.status if last.status in TERMINAL else None, waits=waits))
+    if last.verdict is not None and last.verdict.health not in {None, Health.OK}:
+        lines = [_not_well(line) for line in lines]
     if verdicts.is_of_evse(moves) and Step.BACK in steps:
         lines = [_back_in_use(line) for line in lines if line.step != Step.GONE]
-    for note in _notes(last):
+    for note in _notes(last, names):
         before = [place for place, line in enumerate(lines, 1) if line.at and note.at and line.at <= note.at]
         lines.insert(max(before, default=0), note)
     return lines
 
 
-def _notes(move: AttemptMoved) -> Iterable[TimelineStep]:
+def _notes(move: AttemptMoved, names: Mapping[str, str]) -> Iterable[TimelineStep]:
     for escalated in move.escalations:
         yield _harder(escalated, move.requested_at)
     asked = move.withdrawal
     if asked is not None and asked.answer != "withdrawn":
         # The verdict tells of one that came in time.
-        yield _taken_back(asked, move.requested_at)
+        yield _taken_back(asked, move.requested_at, names.get(asked.asked_by, asked.asked_by))
 
 
 def _steps(
@@ -198,12 +216,17 @@ def _steps(
     answer = Step.NO_ANSWER if Step.NO_ANSWER in steps and Step.ACCEPTED not in steps else Step.ACCEPTED
     order = (Step.REQUESTED, Step.SENT, answer, Step.GONE, Step.BACK, Step.HEALTHY)
     reached = max(place for place, step in enumerate(order) if step in steps)
+    waiting = False
     for step in _by_time(order, steps):
         at = steps.get(step)
         mark = _mark(step, at, order.index(step), reached, ended)
-        yield from _waited(step, at, waits, requested_at, over=ended is not None)
+        for wait in _waited(step, at, waits, requested_at, over=ended is not None):
+            waiting = waiting or wait.mark is Mark.CURRENT
+            yield wait
         if mark is None:
             return
+        if mark is Mark.CURRENT and waiting:  # only the wait is under way: what it is for has not begun
+            mark = Mark.PENDING
         if step is Step.BACK and Step.RECONNECTED in steps and at is None:
             yield _line(Step.RECONNECTED, Mark.NOTE, steps[Step.RECONNECTED], requested_at)
         yield _line(step, mark, at, requested_at)
@@ -249,6 +272,12 @@ def _line(step: Step, mark: Mark, at: datetime | None, requested_at: datetime) -
     return TimelineStep(step=step.value, mark=mark, at=at, elapsed_ms=_ms(requested_at, at), says=says)
 
 
+def _not_well(line: TimelineStep) -> TimelineStep:
+    """It came back, and not as it was before: that step was not missed, it failed."""
+    awaited = line.step == Step.HEALTHY and line.at is None
+    return line.model_copy(update={"mark": Mark.FAILED}) if awaited else line
+
+
 def _wait(step: str, move: AttemptMoved, requested_at: datetime, *, over: bool) -> TimelineStep:
     saying = say(f"step.{step}", until=move.expires_at or move.deadline)
     return TimelineStep(
@@ -272,9 +301,9 @@ def _harder(escalated: Escalated, requested_at: datetime) -> TimelineStep:
     return TimelineStep(step="escalated", mark=Mark.NOTE, at=at, elapsed_ms=elapsed, says=verdicts.says(saying))
 
 
-def _taken_back(asked: Withdrawal, requested_at: datetime) -> TimelineStep:
+def _taken_back(asked: Withdrawal, requested_at: datetime, who: str) -> TimelineStep:
     step = "withdrawal" if asked.answer is None else "not_withdrawn"
-    saying = say(f"step.{step}", who=asked.asked_by)
+    saying = say(f"step.{step}", who=who)
     at = asked.asked_at
     return TimelineStep(step=step, mark=Mark.NOTE, at=at, elapsed_ms=_ms(requested_at, at), says=verdicts.says(saying))
 

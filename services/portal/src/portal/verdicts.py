@@ -1,6 +1,6 @@
 """An attempt's verdict in sentences: what became of it, how sure that is, and what goes with it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from contracts.restart import AttemptMoved, Cause, Confidence, EvidenceKind, Health, MissingLink, Outcome, Step, Verdict
@@ -8,12 +8,12 @@ from portal.models import Says, VerdictView
 from portal.words import Catalogue, Saying, say
 
 
-def last_word(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView | None:
+def last_word(moves: Sequence[AttemptMoved], words: Catalogue, names: Mapping[str, str]) -> VerdictView | None:
     """The verdict after the last of the moves, as the story of an attempt has it; None while there is none."""
     if moves[-1].verdict is None:
         return None
     said = max(place for place in range(len(moves)) if is_news(moves, place))
-    return view(moves[: said + 1], words)
+    return view(moves[: said + 1], words, names)
 
 
 def is_news(moves: Sequence[AttemptMoved], place: int) -> bool:
@@ -22,13 +22,13 @@ def is_news(moves: Sequence[AttemptMoved], place: int) -> bool:
     return verdict is not None and (place == 0 or verdict != moves[place - 1].verdict)
 
 
-def view(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView:
-    """The verdict of the last of the moves. Raises ValueError where it has none."""
+def view(moves: Sequence[AttemptMoved], words: Catalogue, names: Mapping[str, str]) -> VerdictView:
+    """The verdict of the last of the moves. Raises ValueError where it has none. `names`: of who took it back."""
     move = moves[-1]
     verdict = move.verdict
     if verdict is None:
         raise ValueError(f"move {move.version} of attempt {move.attempt_id} has no verdict")
-    sayings, also = list(_sentences(verdict, moves)), list(_also(verdict, move))
+    sayings, also = list(_sentences(verdict, moves, names)), list(_also(verdict, move))
     return VerdictView(
         verdict=verdict.outcome,
         cause=verdict.cause,
@@ -45,7 +45,7 @@ def view(moves: Sequence[AttemptMoved], words: Catalogue) -> VerdictView:
     )
 
 
-def _sentences(verdict: Verdict, moves: Sequence[AttemptMoved]) -> Iterable[Saying]:
+def _sentences(verdict: Verdict, moves: Sequence[AttemptMoved], names: Mapping[str, str]) -> Iterable[Saying]:
     move = moves[-1]
     steps = {Step(step): at for step, at in move.steps.items()}
     facts: dict[str, object] = {"away": verdict.params.get("away_s") or _away(steps), **verdict.params}
@@ -74,7 +74,7 @@ def _sentences(verdict: Verdict, moves: Sequence[AttemptMoved]) -> Iterable[Sayi
             kept = "scheduled" in verdict.params
             yield say("v.expired.scheduled" if kept else "v.expired", at=move.moved_at)
         case Outcome.CANCELLED:
-            yield say("v.cancelled", at=move.moved_at, who=move.cancelled_by)
+            yield say("v.cancelled", at=move.moved_at, who=names.get(move.cancelled_by or "", move.cancelled_by))
 
 
 def _also(verdict: Verdict, move: AttemptMoved) -> Iterable[Saying]:

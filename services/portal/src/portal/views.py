@@ -1,8 +1,8 @@
 """Reads of the read views: what the database holds, as values, without judging it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -107,6 +107,8 @@ class AttemptRow:
     group_id: str | None
     group_name: str
     requester: str | None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Of those who wanted to take it back, by their ids; who is no member any more has none."""
 
 
 _MEMBERSHIPS = text("""
@@ -154,11 +156,14 @@ _ROLE = text("""
     where c.charger_id = :charger_id and m.user_id = :user_id
 """)
 _MOVES = text("""
-    select a.attempt_id, v.move::text, coalesce(c.group_id, a.group_id), coalesce(g.name, a.group_id, ''), m.name
+    select a.attempt_id, v.move::text, coalesce(c.group_id, a.group_id), coalesce(g.name, a.group_id, ''), m.name,
+        o.user_id, o.name
     from attempts a join attempt_moves v using (attempt_id)
         left join chargers c on c.charger_id = a.charger_id
         left join groups g on g.group_id = coalesce(c.group_id, a.group_id)
         left join memberships m on m.group_id = coalesce(c.group_id, a.group_id) and m.user_id = a.requested_by
+        left join memberships o on o.group_id = coalesce(c.group_id, a.group_id)
+            and o.user_id = coalesce(v.move->>'cancelled_by', v.move->'withdrawal'->>'asked_by')
     where a.attempt_id = any(cast(:attempt_ids as uuid[])) order by a.attempt_id, v.version
 """)
 _MEMBERS = text("select user_id, name, role from memberships where group_id = :group_id order by name, user_id")
@@ -221,11 +226,13 @@ async def role_for(connection: AsyncConnection, charger_id: str, user_id: str) -
 async def attempts(connection: AsyncConnection, attempt_ids: Iterable[UUID]) -> dict[UUID, AttemptRow]:
     """The attempts with these ids, as far as the orchestrator has spoken of them."""
     rows = await connection.execute(_MOVES, {"attempt_ids": list(attempt_ids)})
-    found: dict[UUID, tuple[list[AttemptMoved], Any]] = {}
+    found: dict[UUID, tuple[list[AttemptMoved], dict[str, str], Any]] = {}
     for row in rows:
-        moves, _ = found.setdefault(row[0], ([], row))
+        moves, names, _ = found.setdefault(row[0], ([], {}, row))
         moves.append(AttemptMoved.model_validate_json(row[1]))
-    return {key: AttemptRow(tuple(moves), row[2], row[3], row[4]) for key, (moves, row) in found.items()}
+        if row[5] is not None:
+            names[row[5]] = row[6]
+    return {key: AttemptRow(tuple(moves), row[2], row[3], row[4], names) for key, (moves, names, row) in found.items()}
 
 
 async def roles(

@@ -32,7 +32,7 @@ from portal.context import Context
 from portal.people import who_is
 from portal.rendering import page, wants_html
 from portal.words import DEFAULT_LANGUAGE, say
-from portal.words.choosing import COOKIE, choose, speaking
+from portal.words.choosing import COOKIE, choose, speaking, spoken
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -64,6 +64,7 @@ def install(app: FastAPI, context: Context) -> None:
     app.add_exception_handler(sessions.SignIn, sessions.to_sign_in)
     for kind in (Problem, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _as_page(context, app.exception_handlers[kind]))
+    app.add_middleware(_Apology)
     app.add_middleware(_Language)
     if context.settings.embed_origins:
         app.add_middleware(
@@ -126,6 +127,31 @@ def _told(error: Exception) -> tuple[int, str]:
             return status, str(detail)
         case _:
             return 404, ""
+
+
+class _Apology:
+    """Shows people a page when a request failed for a reason that nobody thought of; programs get a problem."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not wants_html(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        failed: str | None = None
+
+        async def send_unless_failed(message: MutableMapping[str, Any]) -> None:
+            nonlocal failed
+            if message["type"] == "http.response.start" and message["status"] == 500:  # noqa: PLR2004 the last resort's
+                failed = Headers(raw=message["headers"]).get("x-request-id", "")
+            if failed is None:
+                await send(message)
+
+        await self._app(scope, receive, send_unless_failed)
+        if failed is not None:
+            heading, detail = spoken().text(say("sys.error")), spoken().text(say("sys.error_id", id=failed))
+            await page("error.html", status=500, heading=heading, detail=detail)(scope, receive, send)
 
 
 class _Language:

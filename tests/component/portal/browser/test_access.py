@@ -78,7 +78,7 @@ async def test_every_state_of_the_icon_passes_axe_and_is_told_by_shape_not_only_
             await restarting.reach(Step.REQUESTED)
         if kind == "unknown":
             await desk.line.cut()
-        await expect(icon).to_have_attribute("data-kind", kind, timeout=6000)
+        await expect(icon).to_have_attribute("data-kind", kind)
         await checked(page, kind)
         shapes.add(await icon.locator("svg").inner_html())
     assert len(shapes) == 3

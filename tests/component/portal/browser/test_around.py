@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
+from chassis.testing import eventually
 from contracts.ocpp import ChargerDisconnected
 from contracts.restart import EvidenceKind, Step
 from contracts.words import Role
@@ -52,36 +53,48 @@ async def fleet(world):
     )  # fmt: skip
 
 
-async def shown(page):
-    return [await row.get_attribute("data-charger") for row in await page.get_by_test_id("charger-row").all()]
+async def shown(page, *charger_ids):
+    """Waits until these chargers are listed, in this order, and no others."""
+
+    async def listed() -> None:
+        rows = await page.get_by_test_id("charger-row").evaluate_all("rows => rows.map((row) => row.dataset.charger)")
+        assert rows == list(charger_ids)
+
+    await eventually(listed)
+
+
+async def submitted(page, button):
+    """Presses a button of a form, and waits for the page that comes of it: it may have the same address."""
+    async with page.expect_navigation():
+        await button.click()
 
 
 async def test_the_list_is_searched_filtered_and_sorted_and_its_address_is_the_state(desk, world):
     await fleet(world)
     page = await desk.page("/chargers")
-    assert await shown(page) == ["CP-2", "CP-1", "CP-3"], "what needs attention stands first"
+    await shown(page, "CP-2", "CP-1", "CP-3")  # what needs attention stands first
     await page.get_by_label("Search").fill("zulu")
     await page.get_by_test_id("apply").click()
     await expect(page).to_have_url(re.compile("q=zulu"))
-    assert await shown(page) == ["CP-3"]
+    await shown(page, "CP-3")
     await page.goto("/chargers?state=offline")
-    assert await shown(page) == ["CP-2"]
+    await shown(page, "CP-2")
     await expect(page.get_by_label("State")).to_have_value("offline")
     await page.goto("/chargers?attention=1")
-    assert await shown(page) == ["CP-2"]
+    await shown(page, "CP-2")
     await page.goto("/chargers?model=Terra&sort=label")
-    assert await shown(page) == ["CP-1", "CP-3"]
+    await shown(page, "CP-1", "CP-3")
     await page.goto("/chargers?q=nothing-like-it")
     await expect(page.get_by_test_id("empty")).to_contain_text("No charger matches.")
     await page.get_by_role("link", name="Clear filters").click()
-    assert len(await shown(page)) == 3
+    await expect(page.get_by_test_id("charger-row")).to_have_count(3)
 
 
 async def test_fifty_a_page_and_on_from_there(desk, world):
     for number in range(10, 65):
         await world.say(world.make.charger(f"N-{number}"))
     page = await desk.page("/chargers?sort=label")
-    assert len(await shown(page)) == 50
+    await expect(page.get_by_test_id("charger-row")).to_have_count(50)
     await page.get_by_test_id("next-page").click()
     await expect(page.get_by_test_id("charger-row")).to_have_count(6)
     await page.get_by_role("link", name="First page").click()
@@ -96,7 +109,7 @@ async def test_rows_change_in_place_and_a_new_order_is_offered_not_imposed(desk,
     )
     row = page.locator('[data-charger="CP-3"]')
     await expect(row.get_by_test_id("charger-state")).to_have_attribute("data-state", "offline")
-    assert await shown(page) == ["CP-2", "CP-1", "CP-3"]
+    await shown(page, "CP-2", "CP-1", "CP-3")
     await page.get_by_test_id("changes").click()
     await expect(page.get_by_test_id("charger-row").nth(2)).to_have_attribute("data-charger", "CP-1")
 
@@ -105,6 +118,7 @@ async def test_nothing_yet_is_said_otherwise_than_nothing_found(desk, world):
     await world.say(world.make.member("newcomer", "empty", Role.USER))
     page = await desk.page("/chargers", user="newcomer")
     await expect(page.get_by_test_id("empty")).to_contain_text("No chargers yet.")
+    await expect(page.get_by_role("search")).to_have_count(0)  # There is nothing to search in.
     await page.goto("/restarts")
     await expect(page.get_by_test_id("empty")).to_contain_text("No restarts yet.")
     await page.goto("/restarts?mine=1")
@@ -119,6 +133,8 @@ async def test_the_history_of_a_charger_of_a_group_and_of_mine(desk, world, rest
     rows = page.get_by_test_id("restart-row")
     await expect(rows).to_have_count(2)
     await expect(rows.nth(0)).to_contain_text("Super_administrator")
+    await expect(page.get_by_role("heading", name="Restarts of Charger CP-1")).to_be_visible()
+    await expect(page.locator(".crumbs").get_by_role("link", name="Charger CP-1")).to_be_visible()
     await theirs.through(Step.SENT, Step.ACCEPTED)
     await expect(rows.nth(0)).to_contain_text("Waiting for it to go down")
     await page.goto("/restarts?mine=1&group=depot")
@@ -169,17 +185,19 @@ async def test_plan_and_members_are_seen_by_all_and_changed_by_who_may(desk, wor
     ).to_be_visible()
     page = await desk.page("/groups/depot", user="super_administrator")
     await page.get_by_label("Plan of the group").select_option("basic")
-    await page.get_by_test_id("save-plan").click()
+    await submitted(page, page.get_by_test_id("save-plan"))
     await expect(page.get_by_text("Saved. It shows here in a moment.")).to_be_visible()
     await world.say(world.make.plan(to="basic", version=2))
     await expect(page.get_by_test_id("plan")).to_contain_text("Basic")
     row = page.locator('[data-user="user"]')
     await row.get_by_label("Role of User").select_option("administrator")
-    await row.get_by_role("button", name="Save").click()
-    await page.wait_for_url("**/groups/depot?saved=1")
-    await page.locator('[data-user="user"]').get_by_role("button", name="Remove User").click()
-    await page.get_by_label("User id").fill("newcomer")
-    await page.get_by_test_id("add-member").click()
+    await submitted(page, row.get_by_role("button", name="Save"))
+    await page.locator('[data-user="user"] summary').click()
+    await expect(page.get_by_text("User loses access to the group at once.")).to_be_visible()
+    await submitted(page, page.locator('[data-user="user"]').get_by_role("button", name="Remove User"))
+    await page.get_by_label("User name").fill("newcomer")
+    await submitted(page, page.get_by_test_id("add-member"))
+    await expect(page).to_have_url(re.compile(r"/groups/depot\?saved=1$"))
     await expect(page.get_by_text("Saved.")).to_be_visible()
     assert services.seen == [
         ("PUT", "http://billing/api/v1/groups/depot/plan", {"plan": "basic"}),
@@ -188,7 +206,7 @@ async def test_plan_and_members_are_seen_by_all_and_changed_by_who_may(desk, wor
         ("PUT", "http://auth/api/v1/groups/depot/members/newcomer", {"role": "user"}),
     ]
     services.refuse = True
-    await page.get_by_test_id("save-plan").click()
+    await submitted(page, page.get_by_test_id("save-plan"))
     await expect(page.get_by_role("alert")).to_contain_text("Only super-administrators may do this")
 
 
@@ -266,8 +284,29 @@ async def test_the_first_view_is_light_and_quick(desk, world):
     for number in range(10, 60):
         await world.say(world.make.charger(f"N-{number}"))
     for path in ("/chargers", "/chargers/CP-1"):
-        paints = [await first_view(desk, path) for _ in range(3)]
-        assert min(paints) < 1000
+
+        async def quick(path=path) -> None:
+            # A second, and what a machine that is busy with other tests takes even for nothing.
+            assert await first_view(desk, path) < 1000 + 5 * await nothing_to_see(desk)
+
+        await eventually(quick, within=60)
+
+
+async def painted(page):
+    """After how many milliseconds something was to be seen."""
+    return await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+
+
+async def nothing_to_see(desk):
+    """After how many milliseconds a page without anything on it is seen."""
+    context = await desk.context()
+    page = await context.new_page()
+    await page.route("**/empty", lambda route: route.fulfill(content_type="text/html", body="<p>Empty</p>"))
+    await page.goto("/empty", wait_until="load")
+    await page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    took = await painted(page)
+    await context.close()
+    return took
 
 
 async def first_view(desk, path):
@@ -282,6 +321,7 @@ async def first_view(desk, path):
     for request in sizes:
         measured = await request.sizes()
         total += measured["responseBodySize"] + measured["responseHeadersSize"]
-    painted = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    took = await painted(page)
+    await context.close()  # Its stream is one of the few that a person may have.
     assert total < 150_000, f"{path} weighs {total} bytes"
-    return painted
+    return took

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
+from chassis.testing import eventually
 from contracts.ocpp import ChargerDisconnected, FirmwareStatusReported, TransactionStarted, TransactionUpdated
 from contracts.restart import When
 from contracts.words import Plan
@@ -19,6 +20,15 @@ async def opened(page):
     dialog = page.get_by_test_id("restart-dialog")
     await expect(dialog).to_be_visible()
     return dialog
+
+
+async def has_focus(page, name):
+    """Waits until this has the focus."""
+
+    async def it_has() -> None:
+        assert await focused(page) == name
+
+    await eventually(it_has)
 
 
 async def focused(page):
@@ -48,7 +58,7 @@ async def test_whatever_closes_it_sends_nothing_and_gives_the_focus_back(desk, w
             assert sent == []
             return
     await expect(dialog).to_be_hidden()
-    assert await focused(page) == "restart-icon"
+    await has_focus(page, "restart-icon")
     assert sent == []
 
 
@@ -71,7 +81,7 @@ async def test_enter_held_on_the_icon_sends_nothing(desk):
         await page.keyboard.down("Enter")
     await page.keyboard.up("Enter")
     await expect(page.get_by_test_id("restart-dialog")).to_be_visible()
-    assert await focused(page) == "dialog-title"
+    await has_focus(page, "dialog-title")
     assert sent == []
 
 
@@ -91,7 +101,7 @@ async def test_the_whole_flow_by_keyboard(desk, world):
     assert seen == ["SUMMARY", "dialog-cancel", "dialog-ok"]
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("restart-dialog")).to_be_hidden()
-    assert await focused(page) == "H2"
+    await has_focus(page, "H2")
     assert len(world.publisher.messages) == 1
 
 
@@ -175,8 +185,13 @@ async def test_a_running_transaction_is_named_with_its_energy_and_time_and_the_r
     await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "blocked")
     await page.get_by_test_id("restart-options").click()
     dialog = page.get_by_test_id("restart-dialog")
+    await expect(dialog.get_by_label("When it is free")).to_be_checked()  # What stops nobody is what is proposed.
+    await expect(dialog).to_contain_text("It waits until the charging ends on connector 1; 4.25 kWh so far, since")
+    await dialog.get_by_label("Now", exact=False).first.check()
     await expect(dialog).to_contain_text("This stops the charging on connector 1, 4.25 kWh so far, since")
+    await expect(dialog).to_contain_text("The restart is sent at once and stops the charging.")
     await dialog.get_by_label("When it is free").check()
+    await expect(dialog).not_to_contain_text("This stops the charging")
     await page.get_by_test_id("dialog-ok").click()
     await expect(dialog).to_be_hidden()
     assert world.publisher.messages[-1].when is When.IDLE
@@ -192,6 +207,8 @@ async def test_an_offline_charger_offers_when_it_is_back_only(desk, world):
     dialog = page.get_by_test_id("restart-dialog")
     await expect(dialog.get_by_label("Now", exact=False).first).to_be_disabled()
     await expect(dialog.get_by_label("When it is back")).to_be_checked()
+    await expect(dialog).to_contain_text("Nothing is sent until the charger is connected again.")
+    await expect(dialog).not_to_contain_text("No vehicle is charging")
     await page.get_by_test_id("dialog-ok").click()
     await expect(dialog).to_be_hidden()
     assert world.publisher.messages[-1].when is When.ONLINE

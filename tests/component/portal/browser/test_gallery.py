@@ -163,5 +163,5 @@ async def test_the_states_of_the_line_and_of_nothing(desk, depot, gallery):
     await page.screenshot(path=gallery / "forced-colors.png")
     page = await desk.page("/chargers/A-01", viewport=VIEW, color_scheme="dark")
     await desk.line.cut()
-    await expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=6000)
+    await expect(page.locator("body")).to_have_attribute("data-live", "stale")
     await page.screenshot(path=gallery / "not-live-dark.png")

@@ -73,6 +73,7 @@ async def test_a_chosen_language_follows_to_another_browser(desk: Any, behind: P
     await expect(second.get_by_role("heading", name="Cargadores")).to_be_visible()
 
     await second.get_by_role("button", name="English").click()
+    await expect(second.get_by_role("heading", name="Chargers")).to_be_visible()
     third = await signed_in(desk, behind, locale="es-ES")
     await expect(third.get_by_role("heading", name="Chargers")).to_be_visible()
 

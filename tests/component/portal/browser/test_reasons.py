@@ -1,5 +1,9 @@
 """Why a restart is not available: every reason in words, in both languages, and live."""
 
+import asyncio
+from statistics import median
+from time import monotonic
+
 import pytest
 from playwright.async_api import expect
 
@@ -13,7 +17,7 @@ CHARGING = TransactionStarted(charger_id="CP-1", epoch=1, evse_id=1, connector_i
 UPDATING = FirmwareStatusReported(charger_id="CP-1", epoch=1, status="Installing", updating=True)
 WORDS = {
     "role": {
-        "en": "you are user. Ask one of them: Super_administrator, Administrator.",
+        "en": "your role is user. Ask one of them: Super_administrator, Administrator.",
         "es": "tu rol es usuario. Pídeselo a uno de ellos: Super_administrator, Administrator.",
     },
     "plan": {
@@ -82,33 +86,51 @@ async def test_all_reasons_at_once_are_all_there(desk, world, restarting):
 
 
 @pytest.mark.parametrize("reason", ["plan", "offline", "charging", "updating_firmware", "already_restarting"])
-async def test_what_happens_elsewhere_turns_the_icon_grey_within_a_second_without_a_reload(
-    desk, world, restarting, reason
-):
+async def test_what_happens_elsewhere_turns_the_icon_grey_without_a_reload(desk, world, restarting, reason):
     page = await desk.page()
     icon = page.get_by_test_id("restart-icon")
     await expect(icon).to_have_attribute("data-kind", "available")
     await page.evaluate("window.notReloaded = true")
     await bring_about(world, restarting, reason)
-    await expect(icon).not_to_have_attribute("data-kind", "available", timeout=1000)
+    await expect(icon).not_to_have_attribute("data-kind", "available")
     await expect(page.get_by_test_id("restart-reasons")).to_contain_text(WORDS[reason]["en"])
     assert await page.evaluate("window.notReloaded")
 
 
-async def test_a_role_withdrawn_is_grey_within_a_second(desk, world):
+async def test_a_role_withdrawn_is_grey(desk, world):
     page = await desk.page()
     await world.say(world.make.member("administrator", "depot", Role.USER, 2))
-    await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "blocked", timeout=1000)
-    await expect(page.get_by_test_id("restart-reasons")).to_contain_text("you are user")
+    await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "blocked")
+    await expect(page.get_by_test_id("restart-reasons")).to_contain_text("your role is user")
+
+
+async def seen_after(page, hook, attribute, value):
+    """Waits until it is seen; returns how long that took, in seconds."""
+    began = monotonic()
+    await expect(page.get_by_test_id(hook)).to_have_attribute(attribute, value)
+    return monotonic() - began
+
+
+async def test_the_icon_follows_a_plan_to_and_fro_within_a_second(desk, world):
+    page = await desk.page()
+    waits = []
+    for version in range(2, 11):
+        plan, kind = (Plan.BUSINESS, "available") if version % 2 else (Plan.BASIC, "blocked")
+        await world.say(world.make.plan(to=plan, version=version))
+        waits.append(await seen_after(page, "restart-icon", "data-kind", kind))
+    # Of several: a loaded machine may be late now and then, one that has to be asked is late more often than not.
+    assert median(waits) < 1, waits
 
 
 async def test_two_administrators_see_the_same_within_a_second(desk, restarting):
     one = await desk.page()
     other = await desk.page(user="super_administrator")
-    for step in (Step.REQUESTED, Step.SENT, Step.ACCEPTED, Step.GONE):
+    waits = []
+    for step in (Step.REQUESTED, Step.SENT, Step.ACCEPTED, Step.GONE, Step.BACK):
         await restarting.reach(step)
-        for page in (one, other):
-            await expect(page.get_by_test_id(f"step-{step}")).to_have_attribute("data-mark", "done", timeout=1000)
+        both = (seen_after(page, f"step-{step}", "data-mark", "done") for page in (one, other))
+        waits.append(max(await asyncio.gather(*both)))
+    assert median(waits) < 1, waits
     for page in (one, other):
         await expect(page.get_by_text("Requested by Administrator")).to_be_visible()
 
@@ -120,5 +142,5 @@ async def test_a_refusal_is_not_read_as_the_readers_own(desk, world, restarting)
     await restarting.say(Status.REFUSED, refusals=blocked_by(situation), verdict=verdict)
     page = await desk.page()
     shown = page.get_by_test_id("verdict")
-    await expect(shown).to_contain_text("who asked for it was user")
-    await expect(shown).not_to_contain_text("you are")
+    await expect(shown).to_contain_text("the role of who asked was user")
+    await expect(shown).not_to_contain_text("your role")

@@ -5,7 +5,7 @@ import { announce } from "./announcer.js";
 import { icon, make } from "./dom.js";
 import { Live } from "./live.js";
 import { PortalApi, ProblemError } from "./portal-api.js";
-import { Renderer, restartKind } from "./render.js";
+import { openWord, Renderer, restartKind } from "./render.js";
 import { RestartDialog } from "./restart-dialog.js";
 import { Story } from "./story.js";
 import css from "./styles.js";
@@ -31,6 +31,8 @@ export class ChargerRestart extends HTMLElement {
     super();
     sheet ??= made(css);
     this.#root.adoptedStyleSheets = [sheet];
+    // What the page wrote inside the element stays to be seen until there is something better: nothing jumps.
+    this.#root.append(make("slot"));
   }
 
   /** @returns {"loading" | "available" | "blocked" | "restarting" | "unknown" | "error"} */
@@ -172,7 +174,7 @@ export class ChargerRestart extends HTMLElement {
     const stale = run.live && (run.behind || (run.live.state !== "live" && run.live.state !== "connecting"));
     const kind = this.#error || stale || !restart ? "unknown" : this.hasAttribute("disabled") && restart.available ? "blocked" : restartKind(restart);
     const known = kind === "available" || kind === "blocked" || kind === "restarting";
-    const word = known ? draw.say(`icon.${kind}`) : this.#error ? draw.say("icon.error") : restart ? draw.say("icon.unknown") : draw.say("icon.checking");
+    const word = kind === "restarting" ? draw.say(openWord(this.#charger)) : known ? draw.say(`icon.${kind}`) : this.#error ? draw.say("icon.error") : restart ? draw.say("icon.unknown") : draw.say("icon.checking");
     const reasons = known ? restart.blocked_by : [];
     run.icon.dataset.kind = run.button.dataset.kind = kind;
     run.button.replaceChildren(icon(`restart-${kind}`));
@@ -196,7 +198,7 @@ export class ChargerRestart extends HTMLElement {
     if (fresh === null) return;
     const { draw } = run;
     run.section.hidden = false;
-    run.heading.replaceChildren(draw.say(attempt.ended ? "page.last_verdict" : "page.open_attempt"));
+    run.heading.replaceChildren(draw.title(attempt));
     run.by.replaceChildren(draw.say("page.requested_by", { who: attempt.requested_by.name ?? attempt.requested_by.user_id, at: attempt.requested_at }));
     run.takeBack.hidden = !attempt.cancellable;
     if (run.story.quiet) return;

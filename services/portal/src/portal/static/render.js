@@ -6,8 +6,14 @@ import { elapsed } from "./words.js";
 
 const TONES = { available: "ok", connected: "ok", occupied: "info", charging: "info", updating_firmware: "info", faulted: "bad", lost: "bad" };
 
+/** Statuses of an attempt that waits, for the charger or for who is charging: as long as they like. */
+const WAITS = ["queued", "awaiting_idle"];
+
 /** @returns {"available" | "restarting" | "blocked"} What the restart icon shows. */
 export const restartKind = (restart) => (restart.available ? "available" : restart.attempt_id ? "restarting" : "blocked");
+
+/** The word for a restart that is asked for: one that waits for the charger, or for it to be free, has not begun. */
+export const openWord = (charger) => (charger.state === "restarting" ? "icon.restarting" : "icon.waiting");
 
 /** The colour of a verdict. */
 export function tone(verdict) {
@@ -78,11 +84,14 @@ export class Renderer {
           make("a", { class: "black-box", href: `${this.base}/restarts/${attempt.attempt_id}` }, this.say("page.black_box")), ...this.#next(attempt))));
   }
 
+  /** What stands above an attempt. */
+  title(attempt) { return this.say(attempt.ended ? "page.last_verdict" : WAITS.includes(attempt.status) ? "icon.waiting" : "page.open_attempt"); }
+
   /** The one thing that a person would do now. */
   #next(attempt) {
     const next = attempt.verdict.next;
     if (next === "again" || next === "idle") return [" ", make("a", { href: `${this.base}/chargers/${encodeURIComponent(attempt.charger_id)}/restart` }, this.say(`next.${next}`))];
-    return next === "service" ? [" ", make("span", {}, this.say("next.service"))] : [];
+    return next === "service" ? [" ", make("b", {}, this.say("next.service"))] : [];
   }
 
   evidence(attempt, open) {
@@ -94,10 +103,14 @@ export class Renderer {
           make("span", { class: "evidence-where" }, this.say("evidence.position", { event_id: item.event_id, position: item.position, epoch: item.epoch })))))));
   }
 
-  interrupts(charger) {
-    const stopped = charger.restart.interrupts;
-    if (!stopped.length) return [make("li", {}, this.say("modal.interrupts_nothing"))];
-    return stopped.map((each) => make("li", {}, this.say("modal.interrupts", { connector: each.connector, kwh: each.energy_kwh, since: each.since })));
+  /** What becomes of who is charging, if it is restarted in this way. */
+  interrupts(charger, way) {
+    if (way === "online") return [make("li", {}, this.say("modal.waits_online"))];
+    const running = charger.restart.interrupts;
+    if (!running.length) return [make("li", {}, this.say("modal.interrupts_nothing"))];
+    const code = way === "idle" ? "modal.waits" : "modal.interrupts";
+    return running.map((each) => make("li", { class: way === "idle" ? null : "stops" }, way === "idle" ? null : icon("warning"),
+      make("span", {}, this.say(code, { connector: each.connector, kwh: each.energy_kwh, since: each.since }))));
   }
 
   effect(charger) {
@@ -143,26 +156,31 @@ export class Renderer {
     return this.#ended(verdict);
   }
 
-  /** The outcome, and how the charger is after it, where that is not well. */
-  outcome({ verdict, health }) { return this.say("outcome.word", { outcome: verdict, health: health === "ok" ? null : health }); }
+  /** The outcome as surely as it is known, why not, and how the charger is after it, where that is not well. */
+  outcome({ verdict, cause, confidence, health }) {
+    const outcome = verdict === "restarted" && (confidence === "medium" || confidence === "low") ? `${verdict}.${confidence}` : verdict;
+    return this.say("outcome.word", { outcome, cause, health: health === "ok" ? null : health });
+  }
 
   #ended(verdict) { return make("span", { class: `mini tone-${tone(verdict)}` }, icon(`verdict-${glyph(verdict)}`), make("span", {}, this.outcome(verdict))); }
 
   lastRestart(charger) {
-    if (charger.restart.attempt_id) return [make("a", { class: "mini", href: `/restarts/${charger.restart.attempt_id}` }, icon("restart-restarting"), this.say("icon.restarting"))];
+    if (charger.restart.attempt_id) return [make("a", { class: "mini", href: `/restarts/${charger.restart.attempt_id}` }, icon("restart-restarting"), this.say(openWord(charger)))];
     return charger.last_verdict ? [this.#ended(charger.last_verdict)] : [];
   }
 }
 
 /**
  * How long it will usually still take: `usual` counts down to the median, `late` has passed it, `overdue` also what 95 in
- * 100 need; `unknown` where nothing has been learned, or nothing is under way yet.
+ * 100 need; `checking` from when it is back; `unknown` where nothing has been learned, or nothing is under way yet.
  * @returns {{ mood: string, sentence: [string, object] | null }}
  */
 export function countdown(attempt, at) {
   const { away, drop } = attempt.expected ?? {};
   const times = Object.fromEntries(attempt.timeline.filter((step) => step.at).map((step) => [step.step, Date.parse(step.at)]));
   const start = times.gone ?? times.sent;
+  if (times.back) return { mood: "checking", sentence: ["wait.checking", {}] };
+  if (WAITS.includes(attempt.status)) return { mood: "unknown", sentence: null };
   if (!away || start === undefined) return { mood: "unknown", sentence: null };
   const wait = (name) => (away[name] + (times.gone === undefined ? drop?.[name] ?? 0 : 0)) * 1000;
   const left = Math.ceil((start + wait("p50_s") - at) / 1000);

@@ -42,7 +42,7 @@ export class RestartDialog {
     this.element = make("dialog", { part: "dialog", closedby: "any", "aria-labelledby": "dialog-title", "data-testid": "restart-dialog" }, this.form);
     this.cancel.addEventListener("click", () => this.element.close());
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.#send(); });
-    this.form.addEventListener("change", () => this.#judge());
+    this.form.addEventListener("change", () => { this.#interrupts(); this.#judge(); });
     this.element.addEventListener("cancel", (event) => { if (this.#sending) event.preventDefault(); });
     this.element.addEventListener("close", () => { if (this.#opener?.isConnected) this.#opener.focus(); });
     if (!("closedBy" in HTMLDialogElement.prototype)) this.#closeByClickOutside();
@@ -61,9 +61,10 @@ export class RestartDialog {
     this.form.reset();
     this.trouble.hidden = this.change.hidden = true;
     this.#fill(charger);
-    const way = charger.restart.possible.length && !this.#can("now") ? charger.restart.possible[0] : "now";
+    const way = WAYS.find((each) => charger.restart.possible.includes(each)) ?? "now";
     for (const input of this.form.elements.when) input.checked = input.value === way;
     this.more.open = way !== "now" || !charger.restart.available;
+    this.#interrupts();
     this.#judge();
     this.element.showModal();
     this.title.focus();
@@ -95,12 +96,20 @@ export class RestartDialog {
       fact("field.group", charger.group.name, also(charger.site)), fact("field.state", draw.state(charger), " ", draw.since(charger)),
       ...(charger.online_since ? [fact("field.online_since", draw.words.time(charger.online_since, "datetime"))] : []),
       ...(charger.last_verdict ? [fact("modal.last", draw.outcome(charger.last_verdict), " · ", draw.words.time(charger.last_verdict.at, "datetime"))] : []));
-    put(this.element, "interrupts", ...draw.interrupts(charger));
+    this.#interrupts();
     put(this.element, "effect", draw.effect(charger), " ", draw.say("modal.watch"));
     for (const input of this.form.elements.when) {
       input.disabled = !this.#can(input.value);
       input.closest("label").hidden = input.value === "online" && charger.online;
+      if (input.value === "now") input.closest("label").querySelector("small").replaceChildren(draw.say(charger.restart.interrupts.length ? "when.now.interrupts" : "when.now.about"));
     }
+  }
+
+  /** What becomes of who is charging, as far as that is another than what is said already: the list is a live region. */
+  #interrupts() {
+    const lines = this.#draw.interrupts(this.#charger, this.#way);
+    const [list] = part(this.element, "interrupts");
+    if (list.textContent !== lines.map((line) => line.textContent).join("")) list.replaceChildren(...lines);
   }
 
   #can(way) {

@@ -22,9 +22,13 @@ export function wordsFor(language = "en") {
 
 /** The words of one language. */
 export class Words {
+  /** Of the page's language, the reader's own kind, by which days and months are ordered. */
+  #locale;
+
   /** @param {string} language @param {Record<string, string>} templates */
   constructor(language, templates) {
     this.language = language;
+    this.#locale = navigator.languages?.find((each) => each.split("-")[0].toLowerCase() === language) ?? language;
     this.templates = templates;
   }
 
@@ -99,7 +103,7 @@ export class Words {
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     if (always || today.toDateString() !== moment.toDateString()) Object.assign(options, { day: "numeric", month: "short" });
     if (today.getFullYear() !== moment.getFullYear()) options.year = "numeric";
-    return moment.toLocaleString(this.language, options);
+    return moment.toLocaleString(this.#locale, options);
   }
 
   #ago(moment) {
