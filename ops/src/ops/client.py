@@ -14,6 +14,8 @@ from ops.embedded.problems import Problem
 _SECONDS = 15.0
 _HEARD_WITHIN_S = 60.0
 _NOT_KNOWN = (404, 422)
+_PATTERN = "string_pattern_mismatch"
+"""A detail that only tells a regular expression."""
 
 
 class RefusedError(Problem):
@@ -136,7 +138,14 @@ def _refused(method: str, path: str, response: httpx2.Response) -> RefusedError:
         problem = response.json()
     except ValueError:
         problem = {}
-    fields = "; ".join(f"{each.get('field')}: {each.get('detail')}" for each in problem.get("errors", ()))
-    said = problem.get("detail") or problem.get("title") or f"HTTP {response.status_code}"
-    what = f"{method} {path} was refused ({response.status_code}): {said}{f' ({fields})' if fields else ''}"
-    return RefusedError(what, response.status_code)
+    fields = "; ".join(_field(each) for each in problem.get("errors", ()))
+    said = str(fields or problem.get("detail") or problem.get("title") or "The portal refused it").rstrip(".")
+    return RefusedError(f"{said} ({method} {path} was answered {response.status_code})", response.status_code)
+
+
+def _field(error: dict[str, Any]) -> str:
+    """What is wrong with one field, by the name that people know."""
+    name = str(error.get("field")).removeprefix("body.").removeprefix("path.").removeprefix("query.")
+    if error.get("code") == _PATTERN:
+        return f"{name} holds a character that it may not hold, or is too long"
+    return f"{name}: {error.get('detail')}"

@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from chassis.testing import eventually
 from contracts import topics
 from ops.embedded import database
 from ops.embedded.cluster import Cluster, KafkaAccess
 from ops.embedded.testing import Infrastructure, infrastructure
 from ops.stack import Problem, Stack, find
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(480)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -33,7 +34,7 @@ async def their_database(theirs: Infrastructure) -> AsyncIterator[str]:
 
 
 def heard(stack: Stack, service: str) -> dict[str, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.ports[service], timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.ports[service], timeout=60)
     connection.request("GET", "/health/ready")
     answer = json.loads(connection.getresponse().read())
     connection.close()
@@ -106,9 +107,14 @@ async def test_rights_that_the_contracts_no_longer_give_are_taken_back(theirs):
     all_of_them = AclBindingFilter(
         ResourceType.ANY, None, ResourcePatternType.ANY, "User:changing", None, AclOperation.ANY, AclPermissionType.ANY
     )
-    left = cluster._admin.describe_acls(all_of_them).result(10)
-    assert not isinstance(left, KafkaError)
-    assert [binding.name for binding in left] == ["kept.v1"]
+
+    def only_what_they_give_is_left() -> None:
+        left = cluster._admin.describe_acls(all_of_them).result(60)
+        assert not isinstance(left, KafkaError)
+        assert [binding.name for binding in left] == ["kept.v1"]
+
+    # A broker answers from what it has applied of its metadata so far.
+    await eventually(only_what_they_give_is_left, within=60)
 
 
 async def test_a_cluster_that_cannot_be_reached_is_told_with_its_address(stub_options):

@@ -1,6 +1,7 @@
 """Topics are read in the order of time, by key, by moment, and without leaving a trace."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -12,7 +13,18 @@ from ops.log_reader import partition_of, records
 
 @pytest.fixture
 async def topic(plain_infrastructure):
-    topic = Topic("log-reader.v1", "charger", TopicKind.RETAINED, "ops", (), None, (), "For this test.", partitions=4)
+    # Under a name of its own: one that was just deleted may not be there again at once.
+    topic = Topic(
+        f"log-reader-{uuid4().hex[:8]}.v1",
+        "charger",
+        TopicKind.RETAINED,
+        "ops",
+        (),
+        None,
+        (),
+        "For this test.",
+        partitions=4,
+    )
     await plain_infrastructure.create_topics([topic])
     yield topic
     admin = AIOKafkaAdminClient(bootstrap_servers=plain_infrastructure.kafka.address)

@@ -22,7 +22,7 @@ from ops.embedded.progress import Reporter
 from ops.embedded.services import SERVICES
 from ops.stack import Problem, Stack, StackOptions, find
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(480)]
 
 
 class Told(Reporter):
@@ -46,7 +46,7 @@ async def stack(stub_options: StackOptions, told: Told) -> AsyncIterator[Stack]:
 
 
 def heard(stack: Stack, service: str) -> dict[str, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.ports[service], timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.ports[service], timeout=60)
     connection.request("GET", "/health/ready")
     answer = json.loads(connection.getresponse().read())
     connection.close()
@@ -69,7 +69,7 @@ def produced(access: KafkaAccess, topic: str, *, idempotent: bool = True) -> Kaf
     outcome: list[KafkaError | None] = []
     producer = Producer(client(access, **{"enable.idempotence": idempotent}))
     producer.produce(topic, b"{}", b"key", on_delivery=lambda error, _: outcome.append(error))
-    producer.flush(10)
+    producer.flush(60)
     return outcome[0]
 
 
@@ -78,7 +78,7 @@ def consumed(access: KafkaAccess, topic: str, group: str) -> object:
     consumer = Consumer(client(access, **{"group.id": group, "auto.offset.reset": "earliest"}))
     try:
         consumer.subscribe([topic])
-        message = consumer.poll(15)
+        message = consumer.poll(60)
         return None if message is None else message.error() or message.value()
     finally:
         consumer.close()
@@ -102,7 +102,7 @@ async def test_every_service_was_migrated_before_it_was_started(folder, stack):
 async def test_topics_are_as_the_contracts_say(stack):
     from confluent_kafka.admin import AdminClient
 
-    there = AdminClient(client(stack.kafka_access("admin"))).list_topics(timeout=10).topics
+    there = AdminClient(client(stack.kafka_access("admin"))).list_topics(timeout=60).topics
     assert {name: len(topic.partitions) for name, topic in there.items() if not name.startswith("__")} == {
         topic.name: topic.partitions for topic in topics.ALL
     }
@@ -194,7 +194,7 @@ async def test_a_service_that_dies_is_started_again_and_found_again(folder, stac
         assert pids["billing"] not in (None, first)
         assert psutil.pid_exists(pids["billing"])
 
-    await eventually(again, within=20)
+    await eventually(again, within=90)
     assert any(note.startswith("billing stopped (ended by SIGKILL) and is started again") for note in told.notes)
 
 

@@ -50,7 +50,7 @@ async def test_a_process_that_dies_is_started_again_and_it_is_said_in_one_line(t
     told, changes = Told(), []
     supervisor = Supervisor(told, backoff=EAGER, changed=lambda: changes.append(1))
     name, process = thing(tmp_path, RUNS)
-    await supervisor.start(name, process, up(process), 20)
+    await supervisor.start(name, process, up(process), 60)
     first = process.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -59,7 +59,7 @@ async def test_a_process_that_dies_is_started_again_and_it_is_said_in_one_line(t
         assert process.running
         assert process.pid != first
 
-    await eventually(again)
+    await eventually(again, within=60)
     assert told.notes == [
         f"thing stopped (ended by SIGKILL) and is started again in 0.05 s. Log: {tmp_path / 'thing.log'}"
     ]
@@ -72,12 +72,12 @@ async def test_a_process_that_was_stopped_on_purpose_stays_down(tmp_path):
     told = Told()
     supervisor = Supervisor(told, backoff=EAGER)
     name, process = thing(tmp_path, RUNS)
-    await supervisor.start(name, process, up(process), 20)
+    await supervisor.start(name, process, up(process), 60)
     await process.kill()
-    await asyncio.wait_for(process.gone(), 5)
+    await asyncio.wait_for(process.gone(), 60)
     assert told.notes == []
     process.start()
-    await process.ready(up(process), 20)
+    await process.ready(up(process), 60)
     await supervisor.stop()
 
 
@@ -85,7 +85,7 @@ async def test_a_process_that_keeps_dying_at_its_start_is_a_problem_with_its_las
     supervisor = Supervisor(Reporter(), backoff=EAGER)
     name, process = thing(tmp_path, "raise ValueError('wrong setting')")
     with pytest.raises(Problem) as caught:
-        await supervisor.start(name, process, up(process), 20)
+        await supervisor.start(name, process, up(process), 60)
     assert caught.value.what == (
         "thing keeps stopping at its start (exit code 1); its last word was: ValueError: wrong setting"
     )
@@ -98,12 +98,12 @@ async def test_a_process_that_dies_in_a_row_is_quoted(tmp_path):
     supervisor = Supervisor(told, backoff=EAGER)
     code = "import time; print('up', flush=True); time.sleep(0.3); raise ValueError('lost')"
     name, process = thing(tmp_path, code)
-    await supervisor.start(name, process, up(process), 20)
+    await supervisor.start(name, process, up(process), 60)
 
     def quoted() -> None:
         assert any("thing has stopped 2 times in a row; its last word was: ValueError: lost" in n for n in told.notes)
 
-    await eventually(quoted, within=20)
+    await eventually(quoted, within=60)
     await supervisor.stop()
 
 
@@ -111,7 +111,7 @@ async def test_the_last_layer_is_stopped_first(tmp_path):
     supervisor = Supervisor(Reporter(), backoff=EAGER)
     for name in ("database", "service"):
         _, process = thing(tmp_path, NOTES_ITS_END, name)
-        await supervisor.start(name, process, up(process), 20)
+        await supervisor.start(name, process, up(process), 60)
         supervisor.layer()
     await supervisor.stop()
     assert (tmp_path / "order").read_text().split() == ["service", "database"]

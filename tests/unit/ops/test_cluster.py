@@ -1,8 +1,11 @@
 """Topics forget and rights are given as the contracts say; nothing more is allowed."""
 
+import pytest
+
 from contracts import topics
 from contracts.topics import TopicKind
-from ops.embedded.cluster import KafkaAccess, Rule, rules, topic_settings
+from ops.embedded.cluster import Cluster, KafkaAccess, Rule, rules, topic_settings
+from ops.embedded.problems import Problem
 
 SERVICES = [service.value for service in topics.Service]
 
@@ -23,10 +26,20 @@ def test_only_readers_and_the_operator_may_read_a_topic():
         assert read == {reader.value for reader in topic.readers} | (set() if topic.confidential else {"ops"})
 
 
-def test_only_the_bridge_and_the_operator_may_read_credentials():
-    assert may("ocpp-bridge", "READ", "fleet.credentials.v1")
-    assert not may("portal", "READ", "fleet.credentials.v1")
-    assert not may("fleet", "READ", "fleet.credentials.v1")
+def test_only_the_bridge_may_read_credentials_and_not_even_the_operator():
+    may_read = [name for name in (*SERVICES, "ops") if may(name, "READ", "fleet.credentials.v1")]
+    assert may_read == ["ocpp-bridge"]
+
+
+def test_nobody_has_a_right_that_does_not_follow_from_a_topic_or_a_group():
+    for rule in rules(topics.ALL, SERVICES):
+        assert rule.resource in {"topic", "group"}
+        assert rule.operation in {"READ", "WRITE", "DESCRIBE"}
+        assert rule.prefixed == (rule.resource == "group" and rule.name != "*")
+    everywhere = {
+        (rule.principal, rule.operation, rule.resource) for rule in rules(topics.ALL, SERVICES) if rule.name == "*"
+    }
+    assert everywhere == {("ops", "DESCRIBE", "group")}
 
 
 def test_a_service_has_the_groups_of_its_own_name_only():
@@ -71,3 +84,41 @@ def test_without_an_address_there_is_no_existing_cluster():
 
 def test_a_cluster_without_login_tells_services_nothing_of_one():
     assert KafkaAccess("a:1").environment() == {"KAFKA_BOOTSTRAP_SERVERS": "a:1"}
+
+
+class _Logins(Cluster):
+    """A cluster that says that it knows a user, and lets it in only at the given time of asking."""
+
+    asked = 0
+    lets_in_at = 0
+
+    def _settle(self, *_):
+        pass
+
+    def _knows(self, *_):
+        return True
+
+    def _topics(self):
+        _Logins.asked += 1
+        if _Logins.asked < _Logins.lets_in_at:
+            raise Problem("Authentication failed")
+        return {}
+
+
+@pytest.fixture
+def logins(monkeypatch):
+    monkeypatch.setattr("ops.embedded.cluster.Cluster", _Logins)
+    monkeypatch.setattr(_Logins, "asked", 0)
+    return lambda patience_s: _Logins(KafkaAccess("127.0.0.1:1"), patience_s=patience_s)
+
+
+async def test_a_new_user_who_is_not_let_in_at_once_is_waited_for(logins, monkeypatch):
+    monkeypatch.setattr(_Logins, "lets_in_at", 3)
+    await logins(30).create_users({"fleet": "secret"})
+    assert _Logins.asked == 3
+
+
+async def test_a_new_user_who_is_never_let_in_is_told(logins, monkeypatch):
+    monkeypatch.setattr(_Logins, "lets_in_at", 1_000_000)
+    with pytest.raises(Problem, match="Authentication failed"):
+        await logins(0.2).create_users({"fleet": "secret"})

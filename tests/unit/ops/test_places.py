@@ -26,6 +26,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         DataDir(file / "data").prepare()
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_as_such(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with pytest.raises(Problem, match="file cannot be written: it is a file and no folder"):
+        DataDir(file).prepare()
+
+
 def test_a_secret_stays_the_same_and_only_its_owner_can_read_it(tmp_path):
     data = DataDir(tmp_path)
     data.prepare()

@@ -1,5 +1,6 @@
 """Ports are chosen once and remembered; a taken one is said or given way to, as people would want."""
 
+import errno
 import json
 import os
 import socket
@@ -32,6 +33,22 @@ def test_a_known_port_in_use_names_its_holder_and_the_option(tmp_path, taken):
     assert caught.value.what.startswith(f"Port {taken}, wanted for portal, is in use by ")
     assert f"(process {os.getpid()})" in caught.value.what
     assert "--portal-port" in (caught.value.todo or "")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no address"])
+def test_an_address_of_another_machine_is_told_as_such_and_not_as_a_port_in_use(tmp_path, free, host):
+    with pytest.raises(Problem, match=f"^{host} is no address of this machine") as caught:
+        choose([Wish("portal", free, fixed=True, host=host)], {}, tmp_path / "ports.json")
+    assert "--host" in (caught.value.todo or "")
+
+
+def test_a_port_for_the_superuser_only_is_told_as_such(tmp_path, monkeypatch):
+    def denied(_port, _host):
+        return PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("ops.embedded.ports._obstacle", denied)
+    with pytest.raises(Problem, match="Port 80, wanted for portal, is open to the superuser only"):
+        choose([Wish("portal", 80, fixed=True)], {}, tmp_path / "ports.json")
 
 
 def test_a_chosen_port_in_use_is_refused_even_where_another_would_do(tmp_path, taken):

@@ -26,8 +26,12 @@ def demo(
         bool, typer.Option("--once", help="End after the story; exit code 0 if all verdicts came.")
     ] = False,
     data_dir: DataDir = None,
-    portal_port: Annotated[int | None, typer.Option(help="For the page (8080).", show_default=False)] = None,
-    bridge_port: Annotated[int | None, typer.Option(help="For the chargers (8180).", show_default=False)] = None,
+    portal_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="For the page (8080).", show_default=False)
+    ] = None,
+    bridge_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="For the chargers (8180).", show_default=False)
+    ] = None,
 ) -> None:
     """Starts everything, restarts simulated chargers, prints timelines and verdicts, and stays up to be looked at."""
     from ops.client import Portal

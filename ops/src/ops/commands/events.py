@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -28,15 +29,24 @@ def moment(text: str | None) -> datetime | None:
         raise Problem(f"{text!r} is not a time", todo="Write 30s, 10m, 2h, 1d or 2026-01-31T12:00") from None
 
 
+def _topics(incomplete: str) -> list[str]:
+    from contracts import topics
+
+    return [each.name for each in topics.ALL if each.name.startswith(incomplete) and not each.confidential]
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("events")(events)
 
 
 def events(
-    topic: Annotated[str | None, typer.Argument(help="A topic, or the beginning of some; all when not given.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Argument(help="A topic, or the beginning of some; all when not given.", autocompletion=_topics),
+    ] = None,
     charger: Annotated[str | None, typer.Option(help="Only this charger's.")] = None,
-    attempt: Annotated[str | None, typer.Option(help="Only this attempt's.")] = None,
+    attempt: Annotated[UUID | None, typer.Option(help="Only this attempt's.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on: 10m, 2h, 1d ago, or a time.")] = None,
     until: Annotated[str | None, typer.Option(help="Until then, written as `since` is.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
@@ -59,14 +69,16 @@ def events(
         ops_kafka(data_dir),
         chosen,
         {"key": charger, "since": moment(since), "until": moment(until), "follow": follow},
-        attempt=attempt,
+        attempt=str(attempt) if attempt is not None else None,
         as_json=as_json,
         limit=limit,
     )
     try:
-        asyncio.run(reading)
+        told = asyncio.run(reading)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    if told == 0:
+        typer.echo("No such event.", err=True)
 
 
 async def _read(
@@ -77,7 +89,7 @@ async def _read(
     attempt: str | None,
     as_json: bool,
     limit: int | None,
-) -> None:
+) -> int:
     from ops.log_reader import records
 
     told = 0
@@ -88,7 +100,8 @@ async def _read(
         say(json.dumps(event, ensure_ascii=False) if as_json else for_people(event))
         told += 1
         if told == limit:
-            return
+            break
+    return told
 
 
 def as_event(record: Any) -> dict[str, Any]:

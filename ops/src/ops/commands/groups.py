@@ -1,6 +1,7 @@
 """`comeback groups`: the accounts that own chargers and have members."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -17,7 +18,7 @@ def add(
 ) -> None:
     """Makes a group, or gives it another name. A new group is on the Basic plan."""
     with with_operator(data_dir) as portal:
-        portal.put(f"/api/v1/groups/{group}", {"name": name or group})
+        portal.put(f"/api/v1/groups/{quote(group, safe='')}", {"name": name or group})
     say(f"Group {group} is there. Next: comeback plan set {group} standard")
 
 
@@ -25,5 +26,8 @@ def add(
 def list_groups(data_dir: DataDir = None) -> None:
     """Lists the groups."""
     with with_operator(data_dir) as portal:
-        for group in portal.pages("/api/v1/groups"):
-            say(f"{group['group_id']:24} {group['name']}")
+        groups = list(portal.pages("/api/v1/groups"))
+    for group in groups:
+        say(f"{group['group_id']:24} {group['name']}")
+    if not groups:
+        say("No groups yet. Next: comeback groups add --help")

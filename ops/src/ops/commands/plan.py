@@ -1,6 +1,7 @@
 """`comeback plan`: what a group pays for."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -18,7 +19,7 @@ def set_plan(
 ) -> None:
     """Gives a group a plan. Restarts are available, or no longer, within a second."""
     with with_operator(data_dir) as portal:
-        portal.put_once_known(f"/api/v1/groups/{group}/plan", {"plan": plan.value}, within_s=3)
+        portal.put_once_known(_plan_of(group), {"plan": plan.value}, within_s=3)
     say(f"{group} has the {plan.value} plan.")
 
 
@@ -26,5 +27,9 @@ def set_plan(
 def show(group: Annotated[str, typer.Argument(help="The group.")], data_dir: DataDir = None) -> None:
     """Shows a group's plan and what it carries."""
     with with_operator(data_dir) as portal:
-        answer = portal.get(f"/api/v1/groups/{group}/plan")
+        answer = portal.get(_plan_of(group))
     say(f"{group}: {answer['plan']} ({', '.join(sorted(answer['features'])) or 'no features'})")
+
+
+def _plan_of(group: str) -> str:
+    return f"/api/v1/groups/{quote(group, safe='')}/plan"

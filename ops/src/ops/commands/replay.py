@@ -1,8 +1,10 @@
 """`comeback replay`: build a projection again beside the live one, compare, and put right what differs."""
 
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,14 @@ from contracts.topics import Service
 from ops.commands.common import DataDir, say, service_environment
 from ops.embedded.problems import Problem
 
+_CHOICES = re.compile(r"invalid choice: .*\(choose from (.+)\)")
+"""How a service's own command says which projections it has."""
+_QUOTED = " '"
+
+
+def _services(incomplete: str) -> list[str]:
+    return [f"{service}." for service in Service if service.startswith(incomplete)]
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds the command."""
@@ -20,7 +30,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def replay(
-    projection: Annotated[str, typer.Argument(help="SERVICE.NAME, for instance portal.chargers; SERVICE. lists them.")],
+    projection: Annotated[
+        str,
+        typer.Argument(
+            help="SERVICE.NAME, for instance portal.chargers; SERVICE alone lists them.", autocompletion=_services
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option(help="Compare only; change nothing.")] = False,
     accept_loss: Annotated[bool, typer.Option(help="Also remove rows whose cause Kafka no longer has.")] = False,
     data_dir: DataDir = None,
@@ -35,25 +50,36 @@ def replay(
     command = [sys.executable, "-m", service.replace("-", "_"), "replay", name]
     command += ["--dry-run"] if dry_run else []
     command += ["--accept-loss"] if accept_loss else []
-    with subprocess.Popen(
-        command,
-        env=service_environment(data_dir, Service(service)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        result = _follow(process)
-        errors = process.stderr.read() if process.stderr else ""
+    # Its errors go to a file: into a pipe that nobody reads yet they might not fit.
+    with tempfile.TemporaryFile("w+") as said:
+        environment = service_environment(data_dir, Service(service))
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said, text=True) as process:
+            result = _follow(process)
+        said.seek(0)
+        errors = said.read().strip().splitlines()
     if result is None:
-        raise Problem(
-            f"{projection} was not replayed: {errors.strip().splitlines()[-1] if errors.strip() else 'no word'}"
-        )
+        _explain(service, name, errors[-1] if errors else "it said nothing")
+        return
     _tell(projection, result, dry_run=dry_run)
     if result["refused"]:
         raise Problem(
             f"{projection} was left as it is: {result['refused']}",
             todo="Look at the samples; --accept-loss does it anyway",
         )
+
+
+def _explain(service: str, name: str, word: str) -> None:
+    """Lists the service's projections where none was named; else raises Problem with why none was replayed."""
+    if "unknown argument 'replay'" in word:
+        raise Problem(f"{service} keeps no projection that could be replayed")
+    there = _CHOICES.search(word)
+    if there is None:
+        raise Problem(f"{service}.{name} was not replayed: {word}")
+    names = [f"{service}.{each.strip(_QUOTED)}" for each in there[1].split(",")]
+    if name:
+        raise Problem(f"{service} has no projection {name!r}", todo=f"There are: {', '.join(names)}")
+    for each in names:
+        say(each)
 
 
 def _follow(process: subprocess.Popen[str]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import typer
@@ -18,7 +19,7 @@ STEP_WORDS: dict[str, str] = {
     Step.ACCEPTED: "The charger accepted",
     Step.NO_ANSWER: "No answer (not a failure: some restart without answering)",
     Step.GONE: "Gone",
-    Step.RECONNECTED: "Connected again without booting; still watching",
+    Step.RECONNECTED: "Connected again",
     Step.BACK: "Back: it booted",
     Step.HEALTHY: "Healthy: connectors as before",
 }
@@ -83,6 +84,11 @@ def restart(
     strength: Annotated[Strength, typer.Option(help="OCPP 1.6: soft or hard; auto is soft.")] = Strength.AUTO,
     interrupt_charging: Annotated[bool, typer.Option(help="Restart even though a vehicle is charging.")] = False,
     note: Annotated[str | None, typer.Option(help="Why; kept with the attempt.")] = None,
+    evse: Annotated[int | None, typer.Option(min=1, help="OCPP 2.x: this EVSE only.", show_default=False)] = None,
+    expires_in: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds that idle and online wait; a day when not given.", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Restarts a charger, as an administrator of its group.
@@ -95,9 +101,11 @@ def restart(
         "type": strength.value,
         "interrupt_charging": interrupt_charging,
         "note": note,
+        "evse_id": evse,
+        "expires_in": expires_in,
     }
     with _person(data_dir, user) as portal:
-        answer = portal.post(f"/api/v1/chargers/{charger}/restarts", body, Idempotency_Key=str(uuid4()))
+        answer = portal.post(f"/api/v1/chargers/{quote(charger, safe='')}/restarts", body, Idempotency_Key=str(uuid4()))
         attempt_id = str(answer["attempt_id"])
         if answer.get("already_restarting"):
             say("A restart was already under way; this is it.")
@@ -109,7 +117,8 @@ def restart(
 def _person(data_dir: DataDir, user: str | None) -> Portal:
     if token := os.environ.get("COMEBACK_TOKEN"):
         return Portal(portal_url(data_dir), token)
+    url = portal_url(data_dir)  # Before a password is asked for in vain.
     if user is None:
         raise Problem("Nobody asks", todo="Say who with --user, an administrator of the charger's group")
     password = os.environ.get("COMEBACK_PASSWORD") or typer.prompt(f"Password of {user}", hide_input=True)
-    return Portal.logged_in(portal_url(data_dir), user, password)
+    return Portal.logged_in(url, user, password)

@@ -2,11 +2,16 @@
 
 import os
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from contracts.words import Role
+from ops.client import Portal, RefusedError
 from ops.commands.common import DataDir, say, with_operator
+from ops.embedded.problems import Problem
+
+CONFLICT = 409
 
 app = typer.Typer(help="People, and what they are in which group.", no_args_is_help=True)
 
@@ -28,12 +33,19 @@ def add(
     if ask_password and not password:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     with with_operator(data_dir) as portal:
-        made = portal.post("/api/v1/users", {"user_id": user, "name": name or user, "password": password})
+        try:
+            made = portal.post("/api/v1/users", {"user_id": user, "name": name or user, "password": password})
+        except RefusedError as refused:
+            if refused.status != CONFLICT:
+                raise
+            todo = "Make this person a member of a group with `comeback users role`"
+            raise Problem(f"There is a user {user} already", todo=todo) from refused
+        # Before anything else may be refused: the password is never shown again.
+        say(f"{user} can log in.")
+        if made.get("password"):
+            say(f"Password, shown this once: {made['password']}")
         if group is not None:
-            portal.put(f"/api/v1/groups/{group}/members/{user}", {"role": role.value})
-    say(f"{user} can log in." + (f" {user} is {role.value} of {group}." if group else ""))
-    if made.get("password"):
-        say(f"Password, shown this once: {made['password']}")
+            _make_member(portal, user, group, role)
 
 
 @app.command("role")
@@ -46,7 +58,16 @@ def role(
     """Gives a person a role in a group, or ends the membership when no role is named."""
     with with_operator(data_dir) as portal:
         if role is None:
-            portal.delete(f"/api/v1/groups/{group}/members/{user}")
+            portal.delete(_member(user, group))
+            say(f"{user} is no longer a member of {group}.")
         else:
-            portal.put(f"/api/v1/groups/{group}/members/{user}", {"role": role.value})
-    say(f"{user} is no longer a member of {group}." if role is None else f"{user} is {role.value} of {group}.")
+            _make_member(portal, user, group, role)
+
+
+def _make_member(portal: Portal, user: str, group: str, role: Role) -> None:
+    portal.put(_member(user, group), {"role": role.value})
+    say(f"{user} is {role.value} of {group}.")
+
+
+def _member(user: str, group: str) -> str:
+    return f"/api/v1/groups/{quote(group, safe='')}/members/{quote(user, safe='')}"

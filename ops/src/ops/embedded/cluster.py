@@ -231,8 +231,16 @@ class Cluster:
         deadline = time.monotonic() + self._patience_s
         while not self._knows(user) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+        # What checks logins in the broker hears of it a moment after what was just asked.
         as_user = KafkaAccess(self._access.bootstrap, user, password, self._access.tls)
-        Cluster(as_user, patience_s=self._patience_s)._topics()  # noqa: SLF001 our own
+        while True:
+            try:
+                Cluster(as_user, patience_s=self._patience_s)._topics()  # noqa: SLF001 our own
+                return
+            except Problem:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
 
     def _knows(self, user: str) -> bool:
         asked = self._admin.describe_user_scram_credentials([user], request_timeout=self._patience_s)

@@ -62,8 +62,9 @@ def make_folder(folder: Path, mode: int = 0o700) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        why = "it is a file and no folder" if folder.is_file() else error.strerror or error
         raise Problem(
-            f"{folder} cannot be written: {error.strerror or error}",
+            f"{folder} cannot be written: {why}",
             todo="Choose another folder with --data-dir, or COMEBACK_CACHE_DIR for downloads",
         ) from error
     return folder

@@ -1,5 +1,6 @@
 """Which port each part listens on: chosen once, remembered in the data folder, and said clearly when taken."""
 
+import errno
 import json
 import socket
 from collections.abc import Mapping
@@ -35,14 +36,34 @@ class Wish:
 
 def is_free(port: int, host: str = HOST) -> bool:
     """Whether something could listen on this port now."""
+    return _obstacle(port, host) is None
+
+
+def _obstacle(port: int, host: str) -> OSError | None:
+    """Why nothing could listen on this port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
+
+
+def _told(obstacle: OSError, wish: Wish, port: int) -> Problem:
+    """Why the wish cannot be granted, and what to do about it."""
+    if isinstance(obstacle, socket.gaierror) or obstacle.errno == errno.EADDRNOTAVAIL:
+        return Problem(f"{wish.host} is no address of this machine", todo="Name one with --host, or leave it out")
+    if obstacle.errno == errno.EACCES:
+        return Problem(
+            f"Port {port}, wanted for {wish.name}, is open to the superuser only",
+            todo=f"Choose one above 1023 with --{wish.name}-port",
+        )
+    return Problem(
+        f"Port {port}, wanted for {wish.name}, is in use by {holder(port)}",
+        todo=f"Stop that program, or choose another port with --{wish.name}-port",
+    )
 
 
 def holder(port: int) -> str:
@@ -90,11 +111,8 @@ def choose(wishes: list[Wish], chosen: Mapping[str, int], memory: Path) -> dict[
         if port in result.values():
             twin = next(name for name, other in result.items() if other == port)
             raise Problem(f"Port {port} was chosen for both {twin} and {wish.name}", todo="Choose two ports")
-        if not is_free(port, wish.host):
-            raise Problem(
-                f"Port {port}, wanted for {wish.name}, is in use by {holder(port)}",
-                todo=f"Stop that program, or choose another port with --{wish.name}-port",
-            )
+        if (obstacle := _obstacle(port, wish.host)) is not None:
+            raise _told(obstacle, wish, port)
         result[wish.name] = port
     with given_ports() as given:
         for wish in wishes:

@@ -52,10 +52,21 @@ def _check(rows: Sequence[dict[str, Any]]) -> tuple[dict[int, RowResult], dict[i
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
-    return [
-        FieldError(field=".".join(str(part) for part in problem["loc"]), detail=problem["msg"])
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+    errors = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        field = ".".join(str(part) for part in problem["loc"])
+        detail = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "string_pattern_mismatch":
+            detail = _SPELLED.get(field, "it holds a line break or another control character")
+        errors.append(FieldError(field=field, detail=detail))
+    return errors
+
+
+_SPELLED = {
+    "charger_id": "it is 1 to 48 letters, digits and characters of *-_=+|@.",
+    "group_id": "it is 1 to 64 letters, digits and characters of _.-, and begins with a letter or digit",
+}
+"""What the patterns of identities mean."""
 
 
 def _row_result(index: int, result: Result) -> RowResult:
