@@ -6,6 +6,8 @@ import pytest
 
 from contracts import topics
 from contracts.envelope import Message, Tombstone
+from contracts.fields import fields_of
+from contracts.schemas import schema_of
 from contracts.topics import Topic, TopicKind
 
 MESSAGES = [
@@ -15,6 +17,11 @@ VERSIONED = re.compile(r"(?P<owner>[a-z]+)\.(?P<name>[a-z]+(-[a-z]+)*)\.v(?P<maj
 
 MODULES = {"ocpp": {"contracts.ocpp", "contracts.calls"}}
 """Where an owner's messages stand, when not all of them are in the module of its name."""
+
+UNITS = ("_s", "_wh")
+WITHOUT_A_UNIT = {"count", "escalation", "escalations_per_day", "samples", "security_profile", "version"}
+"""Counts and numbers of things; what names another thing by its number is among them."""
+WITHOUT_A_UNIT |= {"answer_epoch", "connector_id", "epoch", "evse_id", "owed_since", "replaces", "revises"}
 
 
 def kebab(name: str) -> str:
@@ -28,6 +35,15 @@ def test_a_wire_type_is_owner_kebab_name_and_major(topic: Topic, model: type[Mes
     assert named["name"] == kebab(model.__name__)
     assert model.__module__ in MODULES.get(named["owner"], {f"contracts.{named['owner']}"})
     assert model.wire_type.split(".")[0] == topic.name.split(".")[0]
+
+
+@pytest.mark.parametrize(("topic", "model"), MESSAGES)
+def test_a_number_with_a_unit_has_it_in_its_name(topic: Topic, model: type[Message]) -> None:
+    """So that another unit is another name, which `contracts check` refuses; nothing else in a schema tells a unit."""
+    for path, field in fields_of(schema_of(model)).items():
+        name = re.split(r"[.\[({]", path)[-1]
+        if {"integer", "number"} & set(field.type.split(" or ")):
+            assert name.endswith(UNITS) or name in WITHOUT_A_UNIT, path
 
 
 @pytest.mark.parametrize("topic", topics.ALL, ids=lambda topic: topic.name)

@@ -96,6 +96,7 @@ def compare(old: Committed, new: Committed) -> Iterator[Change]:
     deprecated = old.deprecated()
     yield from compat.removed_messages(old.topics, new.topics, deprecated)
     yield from compat.changed_terms(old.topics, new.topics)
+    yield from compat.opened_topics(old.topics, new.topics)
     yield from compat.changed_rights(old.topics, new.topics)
     yield from compat.added_messages(old.topics, new.topics)
     for (topic, message), schema in old.schemas.items():

@@ -209,6 +209,17 @@ def changed_terms(old: JsonObject, new: JsonObject) -> Iterator[Change]:
                 )
 
 
+def opened_topics(old: JsonObject, new: JsonObject) -> Iterator[Change]:
+    """A topic that was confidential is not any more: what was written under that promise would be open to operators."""
+    for topic in old.keys() & new.keys():
+        if old[topic].get("confidential", False) and not new[topic]["confidential"]:
+            yield Refused(
+                topic,
+                "it was confidential and is not any more.",
+                "Keep it, and say what operators may know on a topic of its own.",
+            )
+
+
 def added_messages(old: JsonObject, new: JsonObject) -> Iterator[Change]:
     """A new topic or message: older readers skip what they do not know, for good."""
     for topic, facts in new.items():

@@ -39,5 +39,6 @@ def facts_of(topic: Topic) -> dict[str, Any]:
         "retention_s": None if topic.retention is None else int(topic.retention.total_seconds()),
         "writer": topic.writer.value,
         "readers": [reader.value for reader in topic.readers],
+        "confidential": topic.confidential,
         "messages": [model.wire_type for model in topic.messages],
     }

@@ -5,6 +5,7 @@ import types
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -109,6 +110,7 @@ def value_of_field(annotation: Any, field: FieldInfo) -> st.SearchStrategy[Any]:
     return values_of(annotation)
 
 
+@cache
 def bodies_of(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(model, include_extras=True)
     fields = {name: value_of_field(hints[name], field) for name, field in model.model_fields.items()}
@@ -117,7 +119,9 @@ def bodies_of(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(required, optional=optional).map(lambda values: model(**values))
 
 
+@cache
 def envelopes_of(model: type[Message]) -> st.SearchStrategy[Envelope[Message]]:
+    """Made once: what is made again for each example is checked by Hypothesis again, and that takes most of the time."""
     trace = st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)
     source = st.sampled_from([f"/services/{service}" for service in topics.Service])
     return st.builds(
@@ -134,24 +138,34 @@ def test_every_message_is_read_as_it_was_written(topic: Topic, model: type[Messa
     assert decode(topic, record.key, record.value, record.headers) == Known(envelope)
 
 
-def spoken() -> st.SearchStrategy[tuple[Topic, Envelope[Message]]]:
-    """Any message on any of its topics."""
-    carried = [(topic, model) for topic in topics.ALL for model in topic.messages]
-    return st.sampled_from(carried).flatmap(lambda pair: st.tuples(st.just(pair[0]), envelopes_of(pair[1])))
+@cache
+def said_on(topic: Topic, model: type[Message]) -> st.SearchStrategy[tuple[Topic, Envelope[Message]]]:
+    return st.tuples(st.just(topic), envelopes_of(model))
+
+
+SPOKEN = st.sampled_from([(topic, model) for topic in topics.ALL for model in topic.messages]).flatmap(
+    lambda pair: said_on(*pair)
+)
+"""Any message on any of its topics."""
+
+
+@cache
+def committed_schema(topic: str, wire_type: str) -> Draft202012Validator:
+    schema = json.loads((SCHEMAS / topic / f"{wire_type}.json").read_text())
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 @settings(deadline=None, max_examples=150)
-@given(spoken())
+@given(SPOKEN)
 def test_every_body_follows_its_committed_schema(said: tuple[Topic, Envelope[Message]]) -> None:
     topic, envelope = said
-    schema = json.loads((SCHEMAS / topic.name / f"{envelope.type}.json").read_text())
     record = encode(topic, envelope)
     body = None if record.value is None else json.loads(record.value)
-    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
+    committed_schema(topic.name, envelope.type).validate(body)
 
 
 @settings(deadline=None, max_examples=150)
-@given(spoken().filter(lambda said: said[1].subject))
+@given(SPOKEN.filter(lambda said: said[1].subject))
 def test_every_message_is_a_cloud_event_to_the_sdk(said: tuple[Topic, Envelope[Message]]) -> None:
     topic, envelope = said
     record = encode(topic, envelope)
@@ -169,6 +183,7 @@ def test_every_message_is_a_cloud_event_to_the_sdk(said: tuple[Topic, Envelope[M
 NAMES = st.sampled_from(["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "traceparent"])
 TYPES = st.sampled_from([model.wire_type for topic in topics.ALL for model in topic.messages])
 PLAUSIBLE = st.sampled_from([b"1.0", b"0.3", b"2026-03-04T10:15:00Z", b"0195608f-1c2b-7e55-9f3a-5b6c7d8e9f01"])
+DAMAGE = st.binary() | PLAUSIBLE
 HEADERS = st.lists(
     st.tuples(NAMES | st.text(), st.binary() | PLAUSIBLE | TYPES.map(str.encode)), max_size=12
 )  # fmt: skip
@@ -193,13 +208,13 @@ def test_no_bytes_make_reading_fail(
 
 
 @settings(deadline=None, max_examples=150)
-@given(said=spoken(), data=st.data())
+@given(said=SPOKEN, data=st.data())
 def test_no_damage_to_a_message_makes_reading_fail(said: tuple[Topic, Envelope[Message]], data: st.DataObject) -> None:
     topic, envelope = said
     record = encode(topic, envelope)
     headers = dict(record.headers)
     for name in data.draw(st.sets(st.sampled_from(sorted(headers)))):
-        headers[name] = data.draw(st.binary() | PLAUSIBLE)
+        headers[name] = data.draw(DAMAGE)
     value = record.value
     if value is not None and data.draw(st.booleans()):
         fields = json.loads(value)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import contracts
+from contracts import generated, topics
 from contracts.__main__ import main
 
 HOME = Path(contracts.__file__).parents[2]
@@ -54,8 +55,15 @@ class Checkout:
         return main(["--root", str(self.root), "generate"])
 
 
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """What the models say, which takes longest, and is the same in every test."""
+    return generated.generate(topics.ALL)
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[str, str]) -> Checkout:
+    monkeypatch.setattr(generated, "generate", lambda _: dict(texts))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
@@ -136,6 +144,12 @@ def test_another_number_of_partitions_is_refused(checkout: Checkout, capsys: pyt
     main_had(checkout, "topics.json", lambda topics: topics["fleet.chargers.v1"].update(partitions=6))
     assert checkout.check() == 2
     assert "fleet.chargers.v1: its number of partitions was 6 and is now 12" in capsys.readouterr().out
+
+
+def test_a_topic_that_operators_could_not_read_stays_so(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    main_had(checkout, "topics.json", lambda topics: topics["fleet.chargers.v1"].update(confidential=True))
+    assert checkout.check() == 2
+    assert "fleet.chargers.v1: it was confidential and is not any more." in capsys.readouterr().out
 
 
 def test_a_field_that_main_lacks_passes_in_any_order(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:

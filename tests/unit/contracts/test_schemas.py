@@ -59,6 +59,8 @@ def test_the_facts_of_a_topic_hold_what_must_not_change() -> None:
         "retention_s": 3600,
         "writer": "restart-orchestrator",
         "readers": ["ocpp-bridge"],
+        "confidential": False,
         "messages": ["ocpp.reset-charger.v1", "ocpp.probe-charger.v1", "ocpp.withdraw-reset.v1"],
     }
     assert facts_of(topics.FLEET_CHARGERS)["retention_s"] is None
+    assert facts_of(topics.FLEET_CREDENTIALS)["confidential"] is True

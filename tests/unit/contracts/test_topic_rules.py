@@ -14,6 +14,7 @@ from contracts.compat import (
     changed_rights,
     changed_terms,
     incomplete,
+    opened_topics,
     removed_messages,
 )
 
@@ -30,6 +31,7 @@ def old() -> Topics:
             "partitions": 12,
             "writer": "fleet",
             "readers": ["portal"],
+            "confidential": True,
             "messages": ["fleet.added.v1", "fleet.removed.v1"],
         }
     }
@@ -62,8 +64,26 @@ def test_other_terms_are_refused(old: Topics, new: Topics, fact: str, value: obj
     assert "add a topic .v2 beside it" in refused.do
 
 
+def test_a_topic_that_is_confidential_stays_so(old: Topics, new: Topics, chargers: dict[str, Any]) -> None:
+    chargers["confidential"] = False
+    [refused] = opened_topics(old, new)
+    assert str(refused).startswith("fleet.chargers.v1: it was confidential and is not any more. Keep it")
+
+
+def test_a_topic_may_become_confidential(old: Topics, new: Topics) -> None:
+    old["fleet.chargers.v1"]["confidential"] = False
+    assert list(opened_topics(old, new)) == []
+
+
+def test_a_revision_that_does_not_speak_of_confidence_promised_none(old: Topics, new: Topics) -> None:
+    del old["fleet.chargers.v1"]["confidential"]
+    new["fleet.chargers.v1"]["confidential"] = False
+    assert list(opened_topics(old, new)) == []
+
+
 def test_equal_topics_have_no_changes(old: Topics, new: Topics) -> None:
     assert list(changed_terms(old, new)) == []
+    assert list(opened_topics(old, new)) == []
     assert list(changed_rights(old, new)) == []
     assert list(added_messages(old, new)) == []
     assert list(removed_messages(old, new, NONE)) == []
