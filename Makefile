@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 JOBS ?= 3
+# Some images forbid Python to keep its bytecode. Tests are hundreds of processes, and each would compile the same again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo up check test gallery simulate simulate-mutants bench fix contracts clients clean
 
 help:  ## show this list
