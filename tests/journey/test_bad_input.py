@@ -8,7 +8,7 @@ import aiohttp
 import httpx2
 import pytest
 from aiokafka import AIOKafkaProducer
-from running_system import PASSWORD
+from running_system import HEARD_WITHIN_S, PASSWORD
 
 from chassis.testing import eventually
 from contracts import topics
@@ -58,7 +58,7 @@ async def test_a_charger_of_another_group_looks_like_an_unknown_one(system):
 
 
 async def test_a_wrong_password_does_not_log_in(system):
-    async with httpx2.AsyncClient(base_url=system.url) as http:
+    async with httpx2.AsyncClient(base_url=system.url, timeout=60) as http:
         answer = await http.post("/api/v1/login", json={"username": "harbour-admin", "password": "a wrong one"})
         problem(answer, 401)
 
@@ -83,7 +83,7 @@ async def test_a_bad_token_is_refused(system, spoil):
 
 
 async def test_without_a_token_nothing_is_shown(system):
-    async with httpx2.AsyncClient(base_url=system.url) as http:
+    async with httpx2.AsyncClient(base_url=system.url, timeout=60) as http:
         problem(await http.get("/api/v1/chargers"), 401)
 
 
@@ -95,7 +95,7 @@ async def test_a_charger_with_a_wrong_password_is_turned_away_and_others_are_not
         async def refused():
             assert 401 in {each.status for each in stranger.facts.handshakes_refused}
 
-        await eventually(refused, within=15)
+        await eventually(refused, within=HEARD_WITHIN_S)
         assert stranger.facts.sockets_opened == 0
         assert neighbour.is_registered
 
@@ -107,7 +107,7 @@ async def test_an_unknown_charger_is_turned_away(system):
         async def refused():
             assert 404 in {each.status for each in stranger.facts.handshakes_refused}
 
-        await eventually(refused, within=15)
+        await eventually(refused, within=HEARD_WITHIN_S)
 
 
 @pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
@@ -122,7 +122,7 @@ async def test_a_frame_of_five_megabytes_is_refused_and_the_charger_can_still_be
             told = [entry.text for entry in charger.facts.transcript if entry.direction == "received"]
             assert any("huge-1" in text and text.startswith("[4") for text in told)
 
-        await eventually(answered, within=15)
+        await eventually(answered, within=HEARD_WITHIN_S)
         assert charger.facts.sockets_opened == sockets
         assert (await admin.restart(charger.identity))["verdict"]["verdict"] == "restarted"
 
@@ -144,7 +144,7 @@ async def test_frames_that_are_not_ocpp_do_not_end_the_session(system):
             assert "NotImplemented" in told
             assert '"m2"' in told
 
-        await eventually(answered)
+        await eventually(answered, within=HEARD_WITHIN_S)
         assert charger.facts.sockets_opened == sockets
         assert (await admin.restart(charger.identity))["verdict"]["verdict"] == "restarted"
 
@@ -191,4 +191,4 @@ async def test_events_of_an_unknown_version_and_undecodable_records_stop_nobody(
             assert any("unknown" in line for line in lines)
             assert any("dead_letter" in line for line in lines)
 
-        await eventually(counted, within=15)
+        await eventually(counted, within=HEARD_WITHIN_S)

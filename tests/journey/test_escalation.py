@@ -4,6 +4,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from running_system import HEARD_WITHIN_S
+
 from chassis.testing import eventually
 from contracts.topics import OCPP_ANSWERS
 from simulator.personalities import Restarting
@@ -45,6 +47,12 @@ async def frames(system, charger, attempt_id):
 
 async def test_a_charger_that_ignores_the_soft_reset_is_told_hard_where_its_group_allows_that_and_only_there(system):
     await asyncio.to_thread(allow, system)
+    allowed = """
+        select from restart_orchestrator.restart_policies join restart_orchestrator.plans using (group_id)
+               join restart_orchestrator.memberships using (group_id)
+         where group_id = $1 and escalation = 'soft_then_hard' and plan = 'business' and user_id = 'harbour-admin'
+    """
+    await system.orchestrator_heard(allowed, ALLOWING)
     async with (
         system.person() as admin,
         stubborn(system, admin, ALLOWING) as allowed,
@@ -70,4 +78,4 @@ async def test_a_charger_that_ignores_the_soft_reset_is_told_hard_where_its_grou
             for charger in (allowed, other):
                 assert (await admin.charger(charger.identity))["open_attempt"] is None
 
-        await eventually(free_again, within=5)
+        await eventually(free_again, within=HEARD_WITHIN_S)

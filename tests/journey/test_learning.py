@@ -33,12 +33,18 @@ async def test_a_model_is_expected_to_take_as_long_as_it_took_and_not_as_long_as
         for attempt in await asyncio.gather(*(admin.restart(charger_id) for charger_id in others)):
             assert attempt["verdict"]["confidence"] == "high"
 
+        # From all of them: what is learned from some is said too, and said anew when more have ended.
+        all_kept = "select from restart_orchestrator.duration_samples where model = $1 having count(*) = $2"
+        await system.orchestrator_heard(all_kept, model, CHARGERS + 1)
+        last_word = "select from restart_orchestrator.durations where model = $1 and expected ->> 'samples' = $2"
+
         async def learned():
             expected = (await admin.charger(others[0]))["restart"]["expected"]
             assert expected is not None
+            assert await system.orchestrator_knows(last_word, model, str(expected["samples"]))
             return expected
 
-        expected = await eventually(learned, within=20)
+        expected = await eventually(learned, within=60)
         assert expected["samples"] >= CHARGERS, "the poisoned one among them"
         for spread in (expected["drop"], expected["away"]):
             assert 0 <= spread["p50_s"] <= spread["p95_s"] < POISON_S / FAST

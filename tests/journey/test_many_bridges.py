@@ -77,18 +77,18 @@ async def second_bridge(system: System, port: int) -> AsyncIterator[asyncio.subp
     async def ready() -> None:
         async with httpx2.AsyncClient() as client:
             try:
-                answer = await client.get(f"http://127.0.0.1:{http}/health/ready", timeout=5)
+                answer = await client.get(f"http://127.0.0.1:{http}/health/ready", timeout=30)
             except httpx2.TransportError as error:
                 raise AssertionError("the second bridge does not answer") from error
             assert answer.is_success, answer.text
 
     try:
-        await eventually(ready, within=60)
+        await eventually(ready, within=120)
         yield process
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
+        await asyncio.wait_for(process.wait(), 60)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def chargers(system: System, stack: AsyncExitStack, url: str) -> list[Char
         await stack.enter_async_context(charger)
         made.append(charger)
     for charger in made:
-        await asyncio.wait_for(charger.booted(), 30)
+        await asyncio.wait_for(charger.booted(), 60)
     return made
 
 
@@ -120,7 +120,7 @@ async def ask_all(admin, made: list[Charger]) -> list[str]:
     def all_reset() -> None:
         assert all(charger.facts.resets for charger in made), [len(charger.facts.resets) for charger in made]
 
-    await eventually(all_reset, within=20)
+    await eventually(all_reset, within=60)
     return asked
 
 
@@ -155,6 +155,6 @@ async def test_bridges_that_are_replaced_one_after_the_other_cause_no_wrong_verd
         os.kill(first, signal.SIGTERM)
         await system.restarted(BRIDGE, first)
         two.terminate()
-        await asyncio.wait_for(two.wait(), 30)
+        await asyncio.wait_for(two.wait(), 60)
         await stack.enter_async_context(second_bridge(system, port))
         await judge(admin, made, asked)

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import uuid4
 
 import pytest
+from running_system import HEARD_WITHIN_S
 
 from chassis.testing import eventually
 
@@ -79,13 +80,14 @@ async def test_a_charger_that_restarts_without_answering_is_probably_restarted(s
 async def test_a_refusal_names_its_reason_and_nothing_is_sent(system, user, group, model, reason):
     async with system.charger(group=group, model=model) as charger, system.person(user) as person:
 
-        async def online():
-            assert (await person.charger(charger.identity))["online"]
+        async def blocked():
+            shown = await person.charger(charger.identity)
+            # All of it: charger, session, plan and role are told on different topics.
+            assert shown["online"]
+            assert not shown["restart"]["available"]
+            assert [block["reason"] for block in shown["restart"]["blocked_by"]] == [reason]
 
-        await eventually(online, within=15)
-        shown = (await person.charger(charger.identity))["restart"]
-        assert not shown["available"]
-        assert [block["reason"] for block in shown["blocked_by"]] == [reason]
+        await eventually(blocked, within=HEARD_WITHIN_S)
         attempt = await person.restart(charger.identity)
         assert attempt["verdict"]["verdict"] == "refused"
         assert [refusal["reason"] for refusal in attempt["refusals"]] == [reason]
@@ -100,7 +102,8 @@ async def test_an_offline_charger_is_refused(system):
             answer = await admin.http.get(f"/api/v1/chargers/{charger_id}")
             assert answer.status_code == 200
 
-        await eventually(known, within=15)
+        await eventually(known, within=HEARD_WITHIN_S)
+        await system.orchestrator_heard("select from restart_orchestrator.chargers where charger_id = $1", charger_id)
         attempt = await admin.restart(charger_id)
         assert [refusal["reason"] for refusal in attempt["refusals"]] == ["offline"]
 
@@ -115,7 +118,7 @@ async def test_a_second_request_while_one_is_open_is_answered_with_it(system):
         async def open_one():
             assert (await other.charger(charger.identity))["open_attempt"] is not None
 
-        await eventually(open_one)
+        await eventually(open_one, within=HEARD_WITHIN_S)
         second = await other.ask(charger.identity)
         assert second["attempt_id"] == first["attempt_id"]
         assert second["already_restarting"]
@@ -142,7 +145,9 @@ async def test_a_charging_vehicle_is_not_interrupted_without_consent(system):
         async def charging():
             assert (await admin.charger(charger.identity))["transactions"]
 
-        await eventually(charging, within=10)
+        await eventually(charging, within=HEARD_WITHIN_S)
+        running = "select from restart_orchestrator.transactions where charger_id = $1 and not ended"
+        await system.orchestrator_heard(running, charger.identity)
         refused = await admin.restart(charger.identity)
         assert [refusal["reason"] for refusal in refused["refusals"]] == ["charging"]
         assert charger.facts.resets == []

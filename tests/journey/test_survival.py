@@ -21,7 +21,7 @@ async def reset_arrived(charger):
     async def arrived():
         assert charger.facts.resets
 
-    await eventually(arrived, within=15)
+    await eventually(arrived, within=60)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from running_system import DELICATE
+from running_system import DELICATE, HEARD_WITHIN_S
 
 from chassis.testing import eventually
 
@@ -17,7 +17,7 @@ async def test_until_the_reset_is_claimed_it_is_taken_back_and_nothing_is_sent(s
             attempt = await two.attempt(asked)
             assert (attempt["status"], attempt["cancellable"]) == ("dispatching", True)
 
-        await eventually(on_its_way, within=20)
+        await eventually(on_its_way, within=HEARD_WITHIN_S)
         answer = await two.take_back(asked)
         assert (answer.status_code, answer.json()["status"]) == (202, "cancelled")
         told = await one.ended(asked)
@@ -35,7 +35,7 @@ async def test_once_it_is_sent_it_is_too_late_and_everyone_reads_so(system):
         def reset_arrived():
             assert charger.facts.resets
 
-        await eventually(reset_arrived, within=10)
+        await eventually(reset_arrived, within=HEARD_WITHIN_S)
         answer = await two.take_back(asked)
         assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
         assert "can't be taken back" in answer.json()["detail"]
@@ -46,7 +46,7 @@ async def test_once_it_is_sent_it_is_too_late_and_everyone_reads_so(system):
             assert attempt["withdrawal"]["answer"] == "too_late"
             return [step["step"] for step in attempt["timeline"]]
 
-        assert "not_withdrawn" in await eventually(noted, within=20)
+        assert "not_withdrawn" in await eventually(noted, within=HEARD_WITHIN_S)
         assert (await one.ended(asked))["verdict"]["verdict"] == "restarted"
         assert len(charger.facts.resets) == 1
 

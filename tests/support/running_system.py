@@ -31,12 +31,14 @@ PASSWORD = "sixteen-or-more-characters"
 SPEED = 20.0
 DELICATE = "Delicate One"
 """A model that is left alone after a boot: its Resets wait until they are void."""
-_HEARD = """
+_BOOTED = """
     select from restart_orchestrator.chargers join restart_orchestrator.connectivity as k using (charger_id)
            join restart_orchestrator.boots as b using (charger_id)
      where charger_id = $1 and k.online and b.epoch >= k.epoch
 """
-VERDICT_WITHIN_S = 60.0
+VERDICT_WITHIN_S = 120.0
+HEARD_WITHIN_S = 60.0
+"""Until what was said has reached everybody: each reads it by itself, on a machine that is busy with other tests."""
 
 
 def comeback(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +48,7 @@ def comeback(data_dir: Path, *arguments: str, **environment: str) -> subprocess.
         env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir)} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
 
@@ -102,23 +104,31 @@ class System:
         charger_id = await self.add_charger(group, model)
         charger = Charger(charger_id, self.bridge, PASSWORD, protocol, personality, model=model, speed=speed)
         async with charger:
-            await asyncio.wait_for(charger.booted(), 30)
-            await eventually(lambda: self.known_to_the_orchestrator(charger_id), within=30)
+            await asyncio.wait_for(charger.booted(), HEARD_WITHIN_S)
+            await self.orchestrator_heard(_BOOTED, charger_id)
             yield charger
 
-    async def known_to_the_orchestrator(self, charger_id: str) -> None:
-        """Asserts that it has heard of the charger's boot. It hears by itself, perhaps after the portal has."""
+    async def orchestrator_heard(self, query: str, *arguments: Any) -> None:
+        """Waits until a query in the orchestrator's tables finds something. It hears by itself, perhaps after the portal."""
+
+        async def heard() -> None:
+            assert await self.orchestrator_knows(query, *arguments), f"the orchestrator has not heard of {arguments}"
+
+        await eventually(heard, within=HEARD_WITHIN_S)
+
+    async def orchestrator_knows(self, query: str, *arguments: Any) -> bool:
+        """Whether a query in the orchestrator's tables finds something."""
         url = service_environment(self.data_dir, Service.RESTART_ORCHESTRATOR)["DATABASE_URL"]
         connection = await asyncpg.connect(url)
         try:
-            assert await connection.fetch(_HEARD, charger_id), f"the orchestrator has not heard of {charger_id}"
+            return bool(await connection.fetch(query, *arguments))
         finally:
             await connection.close()
 
     @asynccontextmanager
     async def person(self, user: str = "harbour-admin") -> AsyncIterator["Person"]:
         """A person who is logged in."""
-        async with httpx2.AsyncClient(base_url=self.url, timeout=15) as http:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=90) as http:
             answer = await http.post("/api/v1/login", json={"username": user, "password": PASSWORD})
             assert answer.status_code == 200, answer.text
             http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -138,7 +148,7 @@ class System:
         async def other() -> None:
             assert self.process_of(name).pid != old_pid
 
-        await eventually(other, within=60)
+        await eventually(other, within=120)
 
     async def events(self, topic: Topic, charger_id: str, attempt_id: str) -> list[dict[str, Any]]:
         """What stands on a topic about an attempt, in order."""
@@ -157,11 +167,11 @@ class System:
                 *running.cmdline(), env=environment, stdout=log, stderr=subprocess.STDOUT
             )
         try:
-            await eventually(lambda: _ready(f"http://127.0.0.1:{port}"), within=60)
+            await eventually(lambda: _ready(f"http://127.0.0.1:{port}"), within=120)
             yield
         finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 30)
+            await asyncio.wait_for(process.wait(), 60)
 
     async def restarted(self, service: str, old_pid: int) -> None:
         """Returns when the supervisor has started the service again and it is ready."""
@@ -171,13 +181,13 @@ class System:
             assert process.pid != old_pid
             await _ready(process.url)
 
-        await eventually(ready, within=60)
+        await eventually(ready, within=120)
 
 
 async def _ready(url: str | None) -> None:
     async with httpx2.AsyncClient() as http:
         try:
-            answer = await http.get(f"{url}/health/ready", timeout=5)
+            answer = await http.get(f"{url}/health/ready", timeout=30)
         except httpx2.TransportError as error:
             raise AssertionError(f"{url} does not answer") from error
         assert answer.is_success, answer.text
@@ -200,7 +210,7 @@ class Person:
             assert shown["restart"]["available"], shown["restart"]
             return shown
 
-        return await eventually(green, within=15)
+        return await eventually(green, within=HEARD_WITHIN_S)
 
     async def ask(self, charger_id: str, key: str | None = None, **body: Any) -> dict[str, Any]:
         answer = await self.http.post(

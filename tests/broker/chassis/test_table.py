@@ -137,8 +137,8 @@ async def test_a_table_goes_on_where_it_was_when_kafka_comes_back(topic, publish
     await eventually(lambda: _equal(seen, [1]))
     await plain_infrastructure.kafka.kill()
     await plain_infrastructure.kafka.start()
-    await eventually(lambda: publisher_works(publisher, topic), within=30)
-    await eventually(lambda: _equal(seen[:2], [1, 2]), within=30)
+    await eventually(lambda: publisher_works(publisher, topic), within=90)
+    await eventually(lambda: _equal(seen[:2], [1, 2]), within=90)
     assert seen.count(1) == 1
 
 

@@ -113,7 +113,7 @@ class Neighbours:
         await self.fleet.publish(topics.FLEET_CREDENTIALS, envelope)
 
     async def reset(self, epoch: int) -> ResetCharger:
-        soon = CLOCK.now() + timedelta(seconds=10)
+        soon = CLOCK.now() + timedelta(seconds=60)
         command = ResetCharger(
             charger_id=self.charger_id, attempt_id=uuid4(), epoch=epoch, not_after=soon, watch_until=soon
         )
@@ -126,7 +126,7 @@ class Neighbours:
             charger_id=self.charger_id,
             call_id=uuid4(),
             asked_by="operator",
-            not_after=CLOCK.now() + timedelta(seconds=20),
+            not_after=CLOCK.now() + timedelta(seconds=60),
             action=action,
             payload=payload,
         )
@@ -139,7 +139,7 @@ class Neighbours:
             assert found, self.heard
             return found[-1]
 
-        return await eventually(last, 15)
+        return await eventually(last, 60)
 
     def _hear(self, envelope: Envelope[Any]) -> None:
         if envelope.data.key() == self.charger_id or isinstance(envelope.data, StrangerRefused):

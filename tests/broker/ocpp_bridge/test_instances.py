@@ -24,7 +24,8 @@ from contracts.ocpp import (
 
 from .conftest import PASSWORD, Neighbours, Process, running
 
-LEASE_S = 2.0
+LEASE_S = 6.0
+"""An instance on a loaded machine may be late to renew it, and is not dead for that."""
 BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "Two"}}
 STATUS = {"evseId": 1, "connectorId": 1, "connectorStatus": "Available", "timestamp": "2026-03-04T10:00:00Z"}
 
@@ -62,7 +63,7 @@ class Charger:
     async def call(self, action: str, payload: Any) -> Any:
         self.sent += 1
         await self.say([2, f"m{self.sent}", action, payload])
-        return (await self.ws.receive_json(timeout=10))[2]
+        return (await self.ws.receive_json(timeout=60))[2]
 
     async def boot(self) -> None:
         assert (await self.call("BootNotification", BOOT))["status"] == "Accepted"
@@ -71,11 +72,11 @@ class Charger:
         await self.ws.send_str(orjson.dumps(frame).decode())
 
     async def told(self) -> Any:
-        return await self.ws.receive_json(timeout=10)
+        return await self.ws.receive_json(timeout=60)
 
     async def closed(self) -> int | None:
         while not self.ws.closed:
-            await self.ws.receive(10)
+            await self.ws.receive(60)
         return self.ws.close_code
 
 
@@ -88,7 +89,7 @@ async def two(environment) -> AsyncIterator[tuple[Instance, Instance]]:
         made = []
         for process in processes:
             http = await eventually(
-                lambda process=process: process.port(r'"http":"127.0.0.1:(\d+)","event":"started"'), 60
+                lambda process=process: process.port(r'"http":"127.0.0.1:(\d+)","event":"started"'), 180
             )
             port = process.port(r'"port":(\d+),"event":"listening for chargers"')
 
@@ -96,7 +97,7 @@ async def two(environment) -> AsyncIterator[tuple[Instance, Instance]]:
                 async with client.get(f"http://127.0.0.1:{http}/health/ready") as answer:
                     assert answer.status == 200, await answer.text()
 
-            await eventually(ready, 30)
+            await eventually(ready, 60)
             made.append(Instance(process, port, client))
         yield made[0], made[1]
 
@@ -107,7 +108,7 @@ async def heard(neighbours: Neighbours, kind: type, count: int = 1) -> list[Any]
         assert len(found) >= count, neighbours.heard
         return found
 
-    return await eventually(enough, 15)
+    return await eventually(enough, 60)
 
 
 async def let_in(instance: Instance, charger_id: str) -> None:
@@ -120,7 +121,7 @@ async def let_in(instance: Instance, charger_id: str) -> None:
         except aiohttp.WSServerHandshakeError as error:
             raise AssertionError(error.status) from error
 
-    await eventually(welcome, 15)
+    await eventually(welcome, 60)
 
 
 async def test_a_command_reaches_the_instance_that_holds_the_socket_and_only_it_acts(two, neighbours):
@@ -217,10 +218,12 @@ async def test_the_chargers_of_a_killed_instance_that_do_not_come_back_are_told_
         one.kill()
 
         def lost() -> None:
-            [*_, last] = [said for said in neighbours.heard if isinstance(said, ChargerDisconnected)]
+            ends = [said for said in neighbours.heard if isinstance(said, ChargerDisconnected)]
+            assert ends
+            last = ends[-1]
             assert (last.epoch, last.why) == (connected.epoch, "bridge_lost"), last
 
-        await eventually(lost, 15)
+        await eventually(lost, 60)
         await let_in(other, neighbours.charger_id)
 
 

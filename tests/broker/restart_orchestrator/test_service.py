@@ -14,7 +14,7 @@ from chassis.app import Service
 from chassis.clock import SystemClock
 from chassis.kafka import KafkaConnection
 from chassis.metrics import Metrics
-from chassis.publisher import Publisher
+from chassis.publisher import Publisher, PublishFailedError
 from chassis.table import CompactedTable
 from chassis.testing import eventually
 from contracts import ocpp, topics
@@ -67,7 +67,15 @@ class World:
         principal = topic.writer.value
         if principal not in self._publishers:
             publisher = Publisher(self.connection(principal), self._metrics)
-            await publisher.start()
+
+            async def started() -> None:
+                # A user that has just been made is known to the broker a moment later.
+                try:
+                    await publisher.start()
+                except PublishFailedError as error:
+                    raise AssertionError(str(error)) from error
+
+            await eventually(started, within=30)
             self._stack.push_async_callback(publisher.stop)
             self._publishers[principal] = publisher
         await self._publishers[principal].publish(
@@ -109,7 +117,7 @@ async def world(infrastructure: Any) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def service(infrastructure: Any, new_database: Any) -> AsyncIterator[Service]:
-    """The service itself, in this process; quick to lose patience."""
+    """The service itself, in this process; quick to lose patience, and not before all of a test has been said."""
     roles = await infrastructure.provision_roles(await new_database())
     access = infrastructure.kafka_access("restart-orchestrator")
     settings = Settings(
@@ -117,8 +125,8 @@ async def service(infrastructure: Any, new_database: Any) -> AsyncIterator[Servi
         kafka_bootstrap_servers=access.bootstrap,
         kafka_username=access.username,
         kafka_password=SecretStr(access.password),
-        drop_window_s=1,
-        boot_window_s=30,
+        drop_window_s=5,
+        boot_window_s=60,
         grace_window_s=1,
     )
     service = build(settings)
@@ -140,7 +148,7 @@ async def known(service: Service, world: World) -> None:
         assert standing.situation.features
         assert standing.model
 
-    await eventually(check, within=30)
+    await eventually(check, within=90)
 
 
 async def ask(world: World) -> RequestRestart:
@@ -161,7 +169,7 @@ async def test_a_request_becomes_a_command_and_what_is_seen_a_verdict(service: S
         assert len(resets) == 1
         return resets[0]
 
-    reset = await eventually(commanded, within=10)
+    reset = await eventually(commanded, within=60)
     assert (reset.attempt_id, reset.epoch) == (request.attempt_id, 1)
     accepted = ocpp.ResetAccepted(
         charger_id=world.charger,
@@ -180,7 +188,7 @@ async def test_a_request_becomes_a_command_and_what_is_seen_a_verdict(service: S
     def restarted() -> None:
         assert world.status() is Status.RESTARTED
 
-    await eventually(restarted, within=15)
+    await eventually(restarted, within=60)
     assert world.moves()[-1].verdict.missing == ()
 
 
@@ -214,8 +222,11 @@ async def test_a_charger_that_stays_has_ignored_it_once_all_that_was_said_is_rea
         assert probes
         return probes[-1]
 
-    asked = await eventually(asked_for, within=15)
-    assert world.status() is Status.AWAITING_DROP
+    def awaits_the_drop() -> None:
+        assert world.status() is Status.AWAITING_DROP
+
+    asked = await eventually(asked_for, within=60)
+    await eventually(awaits_the_drop, within=60)  # it is told on another topic
     heard = ocpp.ChargerProbed(
         charger_id=world.charger, attempt_id=request.attempt_id, epoch=asked.epoch, heard_at=CLOCK.now()
     )
@@ -224,7 +235,7 @@ async def test_a_charger_that_stays_has_ignored_it_once_all_that_was_said_is_rea
     def ignored() -> None:
         assert world.status() is Status.NOT_RESTARTED
 
-    await eventually(ignored, within=15)
+    await eventually(ignored, within=60)
     assert world.moves()[-1].verdict.cause is Cause.IGNORED
 
 
@@ -246,11 +257,11 @@ async def test_kafka_tells_how_far_there_is_to_read(infrastructure: Any, service
                 beyond = {topic: end + 1 for topic, end in after.items()}
                 assert await are_read(session, ends, [(partition, after), (partition, beyond)]) == [True, False]
 
-        await eventually(read, within=10)
+        await eventually(read, within=60)
 
         async def committed() -> None:
             assert await ends.committed(partition, after) == after
 
-        await eventually(committed, within=10)
+        await eventually(committed, within=60)
     finally:
         await ends.stop()

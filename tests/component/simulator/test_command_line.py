@@ -8,6 +8,9 @@ from asyncio.subprocess import PIPE, Process
 
 from simulator.testing import LittleServer
 
+STARTED_WITHIN_S = 60.0
+"""A process of its own needs seconds to begin, more where others begin as well."""
+
 
 async def launch(*arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
@@ -25,7 +28,7 @@ async def said(process: Process, *words: str) -> str:
     """What the process has printed when it has said all of these."""
     assert process.stdout is not None
     text = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(STARTED_WITHIN_S):
         while not all(word in text for word in words):
             line = await process.stdout.readline()
             assert line, text
@@ -37,7 +40,7 @@ async def test_a_fleet_file_runs_prints_and_stops_at_sigterm(server: LittleServe
     fleet = tmp_path / "fleet.csv"
     fleet.write_text("id,password,protocol,personality,charging\nA-1,secret,ocpp1.6,blip,1\nA-2,,ocpp2.0.1,,\n")
     process = await launch("--fleet", str(fleet), "--url", server.url, "--speed", "50", "--frames")
-    await server.received("StartTransaction")
+    await server.received("StartTransaction", within=STARTED_WITHIN_S)
     await said(process, "A-1: boot Accepted, interval 300 s (socket 1)", 'A-2: > [2,"', "A-2: boot Accepted")
     process.send_signal(signal.SIGTERM)
     status, out, err = await finish(process)
@@ -48,9 +51,9 @@ async def test_a_fleet_file_runs_prints_and_stops_at_sigterm(server: LittleServe
 
 async def test_numbered_chargers_tell_of_a_reset_and_stop_at_sigint(server: LittleServer):
     process = await launch("--url", server.url, "--count", "3", "--id", "N-{n}", "--speed", "50")
-    await server.received("BootNotification", 3)
+    await server.received("BootNotification", 3, within=STARTED_WITHIN_S)
     await server.call("Reset", {"type": "Hard"})
-    await server.received("BootNotification", 4)
+    await server.received("BootNotification", 4, within=STARTED_WITHIN_S)
     process.send_signal(signal.SIGINT)
     status, out, _ = await finish(process)
     assert status == 0
@@ -61,10 +64,10 @@ async def test_numbered_chargers_tell_of_a_reset_and_stop_at_sigint(server: Litt
 
 async def test_the_console_is_obeyed(server: LittleServer):
     process = await launch("--url", server.url, "--speed", "50", "--console", "--quiet")
-    await server.received("BootNotification")
+    await server.received("BootNotification", within=STARTED_WITHIN_S)
     assert process.stdin is not None
     process.stdin.write(b"SIM-1 start 1\n")
-    await server.received("StartTransaction")
+    await server.received("StartTransaction", within=STARTED_WITHIN_S)
     await said(process, "SIM-1 start 1: done")
     process.terminate()
     status, _, err = await finish(process)

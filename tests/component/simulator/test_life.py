@@ -47,8 +47,10 @@ async def test_heartbeats_come_at_the_interval_that_the_server_gave(server, star
 
 async def test_a_server_that_leaves_a_heartbeat_unanswered_is_connected_to_anew(server, start):
     server.responders["Heartbeat"] = lambda _: None
-    charger = await start(answer_timeout=0.05)
+    charger = await start()
+    charger.answer_timeout = 0.05
     await charger.send_heartbeat()
+    charger.answer_timeout = 60.0
     await server.until(lambda: len(server.sockets) == 2)
     assert charger.facts.unanswered == 1
 
@@ -95,9 +97,13 @@ def _registration_is(charger: Charger, status: str) -> None:
 
 
 async def test_a_boot_left_unanswered_is_sent_again_with_a_new_id(server, start):
-    answers = [None, {"status": "Accepted", "currentTime": timestamp(), "interval": 300}]
-    server.responders["BootNotification"] = lambda _: answers.pop(0)
-    await start(answer_timeout=0.1)
+    answers = [None]
+    accepted = {"status": "Accepted", "currentTime": timestamp(), "interval": 300}
+    server.responders["BootNotification"] = lambda _: answers.pop() if answers else accepted
+    charger = await start(answer_timeout=0.1, ready=False)
+    await server.received("BootNotification")
+    charger.answer_timeout = 60.0
+    await charger.ready()
     first, second = server.calls("BootNotification")
     assert first.message_id != second.message_id
 

@@ -70,7 +70,7 @@ async def test_healthy_accepts_drops_without_a_close_frame_and_boots(server, sta
     after = monotonic() - began
     assert server.sockets[0].close_frame is False
     assert boots(server) == [1, 2]
-    assert 15 / 50 <= after < 15 / 50 + 5
+    assert 15 / 50 <= after < 60
     assert charger.facts.restarts == 1
     assert [(seen.message_id, seen.kind) for seen in charger.facts.resets] == [(message_id, "Soft")]
     assert told == [charger.facts.resets[0].at]
