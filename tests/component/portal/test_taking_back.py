@@ -67,7 +67,7 @@ async def test_it_is_told_that_it_came_too_late_and_the_timeline_says_so(world):
     shown = await show(world, attempt)
     assert (shown["cancellable"], shown["withdrawal"]["answer"]) == (False, "too_late")
     [note] = [step for step in shown["timeline"] if step["mark"] == "note"]
-    assert (note["step"], note["says"]["params"]) == ("not_withdrawn", {"who": "administrator"})
+    assert (note["step"], note["says"]["params"]) == ("not_withdrawn", {"who": "Administrator"})
     again = await world.http.delete(f"/api/v1/restarts/{attempt}", headers=world.bearer("administrator"))
     assert (again.status_code, len(world.publisher.messages)) == (409, 1)
 
