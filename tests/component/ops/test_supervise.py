@@ -1,6 +1,7 @@
 """Processes are kept running, with patience, and stopped in reverse order."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -96,11 +97,15 @@ async def test_a_process_that_keeps_dying_at_its_start_is_a_problem_with_its_las
 async def test_a_process_that_dies_in_a_row_is_quoted(tmp_path):
     told = Told()
     supervisor = Supervisor(told, backoff=EAGER)
-    code = "import time; print('up', flush=True); time.sleep(0.3); raise ValueError('lost')"
+    told_to_die = tmp_path / "told-to-die"
+    os.mkfifo(told_to_die)
+    code = f"print('up', flush=True); open({str(told_to_die)!r}).read(); raise ValueError('lost')"
     name, process = thing(tmp_path, code)
     await supervisor.start(name, process, up(process), 60)
 
     def quoted() -> None:
+        with contextlib.suppress(OSError):  # nobody listens while it is being started again
+            os.close(os.open(told_to_die, os.O_WRONLY | os.O_NONBLOCK))
         assert any("thing has stopped 2 times in a row; its last word was: ValueError: lost" in n for n in told.notes)
 
     await eventually(quoted, within=60)

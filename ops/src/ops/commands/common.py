@@ -23,6 +23,10 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+PortalPort = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="For people and the API (8080).", show_default=False)
+]
+BridgePort = Annotated[int | None, typer.Option(min=1, max=65535, help="For chargers (8180).", show_default=False)]
 
 
 def say(text: str) -> None:

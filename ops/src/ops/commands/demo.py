@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.common import OPERATOR_NAME, OPERATOR_SECRET, DataDir, say
+from ops.commands.common import OPERATOR_NAME, OPERATOR_SECRET, BridgePort, DataDir, PortalPort, say
 from ops.commands.stack import operator_environment
 from ops.embedded import places
 from ops.embedded.problems import Problem
@@ -26,12 +26,8 @@ def demo(
         bool, typer.Option("--once", help="End after the story; exit code 0 if all verdicts came.")
     ] = False,
     data_dir: DataDir = None,
-    portal_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="For the page (8080).", show_default=False)
-    ] = None,
-    bridge_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="For the chargers (8180).", show_default=False)
-    ] = None,
+    portal_port: PortalPort = None,
+    bridge_port: BridgePort = None,
 ) -> None:
     """Starts everything, restarts simulated chargers, prints timelines and verdicts, and stays up to be looked at."""
     from ops.client import Portal

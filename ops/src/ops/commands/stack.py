@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.commands.common import OPERATOR_NAME, OPERATOR_SECRET, DataDir, place_of, running_stack, say
+from ops.commands.common import (
+    OPERATOR_NAME,
+    OPERATOR_SECRET,
+    BridgePort,
+    DataDir,
+    PortalPort,
+    place_of,
+    running_stack,
+    say,
+)
 from ops.embedded.problems import Problem
 
 
@@ -26,12 +35,8 @@ def operator_environment(password: str) -> dict[str, dict[str, str]]:
 def up(
     data_dir: DataDir = None,
     host: Annotated[str, typer.Option(help="Where people and chargers connect; 0.0.0.0 for everywhere.")] = "127.0.0.1",
-    portal_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="For people and the API (8080).", show_default=False)
-    ] = None,
-    bridge_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="For chargers (8180).", show_default=False)
-    ] = None,
+    portal_port: PortalPort = None,
+    bridge_port: BridgePort = None,
     longest_pause: Annotated[
         float, typer.Option(min=0.1, help="Seconds at most before a process that keeps dying is started again.")
     ] = 30.0,
