@@ -58,14 +58,18 @@ class Prepared:
             for at, message in enumerate(messages)
         ]
         (subscription,) = (one for one in self.service.consumers._subscriptions if one.processor.topic is topic)
-        one_by_one, handle = subscription.processor._handle, subscription.processor._handle_batch
+        processor = subscription.processor
+        if processor._handle_by_driver is not None:
+            async with self.service.database.transaction() as transaction:
+                await processor._handle_by_driver(transaction, said)
+            return
         async with self.service.database.begin() as session:
-            if handle is not None:
-                await handle(session, said)
+            if processor._handle_batch is not None:
+                await processor._handle_batch(session, said)
                 return
-            assert one_by_one is not None
+            assert processor._handle is not None
             for each in said:
-                await one_by_one(session, each)
+                await processor._handle(session, each)
 
     async def said(self, topic: Topic) -> list[Any]:
         """What would be published on the topic."""

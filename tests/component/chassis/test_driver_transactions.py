@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
-from sqlalchemy import exc
+from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, delete, exc, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from chassis.database import after_commit, after_transaction, fetch
+from chassis.database import after_commit, after_transaction, fetch, write_rows
 
 BACKEND = "select pg_backend_pid() as pid"
 
@@ -96,3 +97,58 @@ async def test_what_a_savepoint_undid_is_neither_written_nor_called_after_the_co
         assert called == []
     assert called == ["kept"]
     assert await rows("select name from things") == [("kept",)]
+
+
+THINGS = Table("things", MetaData(), Column("name", Text), Column("number", Integer))
+OF_KINDS = Table(
+    "of_kinds", MetaData(), Column("name", Text, primary_key=True), Column("words", ARRAY(Text)), Column("facts", JSONB)
+)
+
+
+@pytest.fixture(params=["transaction", "begin"])
+def work(request, database):
+    """A transaction of the driver, and one of a session: statements are written in either."""
+    return getattr(database, request.param)
+
+
+async def test_a_statement_of_the_engine_is_executed_for_each_row_in_their_order(work, rows):
+    adding = insert(THINGS)
+    doubling = update(THINGS).where(THINGS.c.name == bindparam("of"), THINGS.c.number < 2).values(number=2)
+    removing = delete(THINGS).where(THINGS.c.name == bindparam("gone"))
+    async with work() as session:
+        await write_rows(session, adding, [{"name": "a", "number": 1}, {"name": "b", "number": 1}])
+        await write_rows(session, adding, [{"number": 3, "name": "c"}])
+        await write_rows(session, doubling, [{"of": "a"}, {"of": "c"}])
+        await write_rows(session, removing, [{"gone": "b"}])
+        await write_rows(session, removing, [])
+    assert await rows("select name, number from things order by name") == [("a", 2), ("c", 3)]
+
+
+async def test_values_of_arrays_and_json_are_converted_and_the_later_row_stands(work, rows):
+    async with work() as session:
+        await fetch(session, "create table of_kinds (name text primary key, words text[], facts jsonb)")
+        adding = insert(OF_KINDS)
+        keeping = adding.on_conflict_do_update(index_elements=["name"], set_={"facts": adding.excluded.facts})
+        said = [
+            {"name": "n", "words": ["x", "y"], "facts": {"at": [1, None]}},
+            {"name": "n", "words": [], "facts": None},
+        ]
+        await write_rows(session, keeping, said[:1])
+        (first,) = await fetch(session, "select words, facts->'at'->>0 as fact from of_kinds")
+        await write_rows(session, keeping, said[1:])
+    assert (first["words"], first["fact"]) == (["x", "y"], "1")
+    assert await rows("select words, facts from of_kinds") == [(["x", "y"], None)]
+
+
+async def test_rows_that_the_database_refuses_are_refused_with_the_error_of_the_engine(work, rows):
+    async def write(number: object) -> None:
+        async with work() as session:
+            await write_rows(
+                session, insert(THINGS), [{"name": "good", "number": 1}, {"name": "bad", "number": number}]
+            )
+
+    for number in (2**40, "two"):
+        with pytest.raises(exc.DBAPIError) as caught:
+            await write(number)
+        assert caught.value.orig.sqlstate.startswith("22")
+    assert await rows("select name from things") == []

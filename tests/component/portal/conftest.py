@@ -160,16 +160,16 @@ class World:
         """Has the portal read these messages, each as a batch of its own."""
         for message in messages:
             envelope: Envelope[Message] = Envelope(uuid4(), "/services/test", at or now(), message)
-            async with self.database.begin() as session:
+            async with self.database.transaction() as transaction:
                 handle = following(PROJECTION_OF[type(message)], self.states, keep=self.context.settings.feed_rows)
-                await handle(session, [envelope])
+                await handle(transaction, [envelope])
 
     def bearer(self, user_id: str, **options: Any) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token(user_id, **options)}"}
 
     @asynccontextmanager
     async def stream(self, user_id: str, path: str = "/api/v1/events", **headers: str) -> AsyncIterator["Reader"]:
-        await eventually(self._all_is_handed_out)
+        await eventually(self.all_is_handed_out)
         async with self.http.stream("GET", path, headers={**self.bearer(user_id), **headers}) as response:
             assert response.status_code == 200, await response.aread()
             reader = Reader(response)
@@ -177,7 +177,7 @@ class World:
             reader.cursor = int(hello["cursor"])
             yield reader
 
-    async def _all_is_handed_out(self) -> None:
+    async def all_is_handed_out(self) -> None:
         """The hub has come to the end of the feed: what was said before a stream is opened is no news on it."""
         async with views.reading(self.database) as connection:
             assert self.context.hub.position == (await feed.bounds(connection))[1]

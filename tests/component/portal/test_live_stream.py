@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from statistics import median
+from unittest.mock import Mock
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from contracts.auth import MembershipEnded
 from contracts.ocpp import ChargerDisconnected, ConnectorState
 from contracts.restart import Confidence, Health, Outcome, Status, Verdict
 from contracts.words import Plan
+from portal import feed
 
 RESTARTED = Verdict(outcome=Outcome.RESTARTED, confidence=Confidence.HIGH, health=Health.OK)
 
@@ -146,6 +148,23 @@ async def test_a_reader_that_falls_behind_is_told_to_start_over(world):
 
     await eventually(behind, within=60)
     world.context.hub.unsubscribe(subscriber)
+
+
+async def test_where_nobody_listens_nothing_is_read_and_who_comes_then_misses_nothing(world, monkeypatch):
+    await world.seed()
+    hub = world.context.hub
+    await eventually(world.all_is_handed_out)
+    reading = Mock(side_effect=AssertionError("nobody listens"))
+    with monkeypatch.context() as patch:
+        patch.setattr(feed, "after", reading)
+        before = hub.position
+        await world.say(world.make.connector(state=ConnectorState.FAULTED))
+        await eventually(world.all_is_handed_out)
+        assert hub.position > before
+    reading.assert_not_called()
+    async with world.stream("administrator") as stream:
+        await world.say(world.make.connector(state=ConnectorState.AVAILABLE))
+        assert (await stream.next("charger"))["state"] == "available"
 
 
 async def test_beats_are_events_and_carry_the_servers_time(world):

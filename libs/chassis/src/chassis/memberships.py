@@ -1,14 +1,15 @@
 """Who is what in which group, as a service remembers it of auth.memberships.v1 to decide who may do what."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Column, Delete, MetaData, Table, Text, bindparam, delete, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable, SetTableComment
 
-from chassis.database import service_metadata
+from chassis.database import Work, service_metadata, write_rows
 from chassis.projection import Projection, Tables
 from chassis.rights import EVERY_ROLE, check
 from chassis.tokens import Person
@@ -40,7 +41,7 @@ def create_memberships_table(op: Any, schema: str) -> None:
     op.execute(SetTableComment(table))
 
 
-async def apply_memberships(session: AsyncSession, messages: Sequence[Envelope[Message]], into: Tables) -> None:
+async def apply_memberships(session: Work, messages: Sequence[Envelope[Message]], into: Tables) -> None:
     """Writes down who is what in which group; an ended membership is forgotten."""
     table = into[NAME]
     last: dict[tuple[str, str], dict[str, Any]] = {}
@@ -62,17 +63,23 @@ async def apply_memberships(session: AsyncSession, messages: Sequence[Envelope[M
                 last.pop((said.group_id, said.user_id), None)
             case _:
                 pass
-    if gone:
-        await session.execute(delete(table).where(tuple_(table.c.group_id, table.c.user_id).in_(gone)))
-    if last:
-        rows = insert(table).values(list(last.values()))
-        await session.execute(
-            rows.on_conflict_do_update(
-                index_elements=[table.c.group_id, table.c.user_id],
-                set_={"role": rows.excluded.role, "version": rows.excluded.version},
-                where=rows.excluded.version > table.c.version,
-            )
-        )
+    await write_rows(session, _ending(table), [{"of_group": group, "of_user": user} for group, user in sorted(gone)])
+    await write_rows(session, _granting(table), list(last.values()))
+
+
+@lru_cache
+def _ending(table: Table) -> Delete:
+    return delete(table).where(table.c.group_id == bindparam("of_group"), table.c.user_id == bindparam("of_user"))
+
+
+@lru_cache
+def _granting(table: Table) -> Insert:
+    rows = insert(table)
+    return rows.on_conflict_do_update(
+        index_elements=[table.c.group_id, table.c.user_id],
+        set_={"role": rows.excluded.role, "version": rows.excluded.version},
+        where=rows.excluded.version > table.c.version,
+    )
 
 
 def memberships_projection(table: Table) -> Projection:

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import MetaData, Table
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Work
 from contracts.envelope import Envelope, Message
 from contracts.topics import Topic
 
 Tables = Mapping[str, Table]
 """The tables to write to, by the name that each has when it is live."""
 
-Apply = Callable[[AsyncSession, Sequence[Envelope[Message]], Tables], Awaitable[None]]
+Apply = Callable[[Work, Sequence[Envelope[Message]], Tables], Awaitable[None]]
 """Writes what the messages say, in their order, and nothing else: no outbox, no timer.
 
 It must give the same rows whether a message comes once or often, and whatever came of another topic in between.
@@ -36,7 +36,7 @@ class Projection:
     topics: tuple[Topic, ...]
     tables: tuple[Table, ...]
     apply: Apply
-    settle: Callable[[AsyncSession], Awaitable[None]] | None = None
+    settle: Callable[[Work], Awaitable[None]] | None = None
 
     @property
     def live(self) -> Tables:

@@ -1,11 +1,13 @@
 """What billing remembers of other services' topics, and how it is built again from them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from billing.tables import groups, memberships
+from chassis.database import Work, write_rows
 from chassis.memberships import memberships_projection
 from chassis.projection import Projection, Tables
 from contracts import topics
@@ -13,7 +15,7 @@ from contracts.auth import GroupDefined
 from contracts.envelope import Envelope, Message
 
 
-async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
+async def apply_groups(session: Work, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
     """Writes down which groups there are; the name that was said last stands."""
     table = tables[groups.name]
     latest = {
@@ -25,15 +27,16 @@ async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Messag
         for message in sorted(messages, key=lambda message: message.time)
         if isinstance(message.data, GroupDefined)
     }
-    if not latest:
-        return
-    rows = insert(table).values(list(latest.values()))
-    await session.execute(
-        rows.on_conflict_do_update(
-            index_elements=[table.c.group_id],
-            set_={"name": rows.excluded.name, "said_at": rows.excluded.said_at},
-            where=rows.excluded.said_at > table.c.said_at,
-        )
+    await write_rows(session, _naming(table), list(latest.values()))
+
+
+@lru_cache
+def _naming(table: Table) -> Insert:
+    rows = insert(table)
+    return rows.on_conflict_do_update(
+        index_elements=[table.c.group_id],
+        set_={"name": rows.excluded.name, "said_at": rows.excluded.said_at},
+        where=rows.excluded.said_at > table.c.said_at,
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.app import CannotStartError, Service
-from chassis.consumer import subscribe, subscribe_batch
+from chassis.consumer import subscribe, subscribe_by_driver
+from chassis.database import Transaction
 from chassis.memberships import Rights
 from chassis.projection import Projection
 from contracts import topics
@@ -45,7 +46,7 @@ def build(settings: Settings | None = None) -> Service:
     service.on_start(follow_catalogue)
     for projection in PROJECTIONS.values():
         for topic in projection.topics:
-            subscribe_batch(service, topic, partial(_apply, projection))
+            subscribe_by_driver(service, topic, partial(_apply, projection))
 
     async def on_credential_change(session: AsyncSession, envelope: Envelope[Any]) -> None:
         if isinstance(envelope.data, PasswordAccepted):
@@ -60,5 +61,5 @@ def build(settings: Settings | None = None) -> Service:
     return service
 
 
-async def _apply(projection: Projection, session: AsyncSession, envelopes: Sequence[Envelope[Any]]) -> None:
+async def _apply(projection: Projection, session: Transaction, envelopes: Sequence[Envelope[Any]]) -> None:
     await projection.apply(session, envelopes, projection.live)

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Table, not_, tuple_
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Work, write_rows
 from chassis.memberships import memberships_projection
 from chassis.projection import Projection, Tables
 from contracts import topics
@@ -17,7 +17,7 @@ from contracts.ocpp import ChargerConnected, ChargerDisconnected
 from fleet.tables import connectivity, groups, memberships
 
 
-async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
+async def apply_groups(session: Work, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
     """Writes down which groups there are; the name that was said last stands."""
     table = tables[groups.name]
     latest = {
@@ -25,15 +25,18 @@ async def apply_groups(session: AsyncSession, messages: Sequence[Envelope[Messag
         for said in sorted(messages, key=lambda said: said.time)
         if isinstance(said.data, GroupDefined)
     }
-    if not latest:
-        return
-    rows = insert(table).values(list(latest.values()))
+    await write_rows(session, _naming(table), list(latest.values()))
+
+
+@lru_cache
+def _naming(table: Table) -> Insert:
+    rows = insert(table)
     newer = rows.excluded.said_at > table.c.said_at
     changes = {"name": rows.excluded.name, "said_at": rows.excluded.said_at}
-    await session.execute(rows.on_conflict_do_update(index_elements=[table.c.group_id], set_=changes, where=newer))
+    return rows.on_conflict_do_update(index_elements=[table.c.group_id], set_=changes, where=newer)
 
 
-async def apply_connectivity(session: AsyncSession, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
+async def apply_connectivity(session: Work, messages: Sequence[Envelope[Message]], tables: Tables) -> None:
     """Writes down who is online: of one charger, the session with the greatest epoch counts, and its end last."""
     table = tables[connectivity.name]
     latest: dict[str, dict[str, Any]] = {}
@@ -44,14 +47,11 @@ async def apply_connectivity(session: AsyncSession, messages: Sequence[Envelope[
         known = latest.get(row["charger_id"])
         if known is None or (row["epoch"], not row["online"]) > (known["epoch"], not known["online"]):
             latest[row["charger_id"]] = row
-    if not latest:
-        return
-    await session.execute(_remembering(table), list(latest.values()))
+    await write_rows(session, _remembering(table), list(latest.values()))
 
 
-@lru_cache(maxsize=16)
+@lru_cache
 def _remembering(table: Table) -> Insert:
-    """One statement for any number of rows: it is compiled once, and prepared once by each connection."""
     rows = insert(table)
     later = tuple_(rows.excluded.epoch, not_(rows.excluded.online)) > tuple_(table.c.epoch, not_(table.c.online))
     changes = {name: rows.excluded[name] for name in ("epoch", "online", "since", "protocol", "bridge")}

@@ -5,12 +5,11 @@ from datetime import timedelta
 from functools import partial
 
 from prometheus_client import Gauge
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.app import Service
-from chassis.consumer import subscribe_batch
-from chassis.database import fetch
-from chassis.processing import HandleBatch
+from chassis.consumer import subscribe_by_driver
+from chassis.database import Transaction, fetch
+from chassis.processing import HandleByDriver
 from chassis.projection import Projection
 from contracts import topics
 from contracts.envelope import Envelope, Message
@@ -29,8 +28,10 @@ from portal.web import install
 from portal.words import catalogue
 from portal.words.choosing import Spoken
 
-_ANSWERED = "delete from accepted_requests where attempt_id = any($1::uuid[])"
-_FORGET_KEYS = "delete from request_keys where claimed_at < now() - interval '400 days'"
+_ANSWERED = """
+    with forgotten as (delete from request_keys where claimed_at < now() - interval '400 days')
+    delete from accepted_requests where attempt_id = any($1::uuid[])
+"""
 """As long as an attempt is in Kafka, its key belongs to it."""
 
 
@@ -57,7 +58,7 @@ def build(settings: PortalSettings | None = None) -> Service:
     service.on_start(partial(states.start, service.database))
     for projection in PROJECTIONS.values():
         for topic in projection.topics:
-            subscribe_batch(service, topic, following(projection, states, keep=settings.feed_rows))
+            subscribe_by_driver(service, topic, following(projection, states, keep=settings.feed_rows))
     streams = Gauge("portal_streams", "Live streams that are open.", registry=service.registry)
     streams.set_function(lambda: context.hub.streams)
     calls = ChargerCalls(service.database, service.publisher, service.clock)
@@ -90,17 +91,16 @@ def compose(service: Service, settings: PortalSettings) -> Context:
     )
 
 
-def following(projection: Projection, states: States, *, keep: int) -> HandleBatch:
+def following(projection: Projection, states: States, *, keep: int) -> HandleByDriver:
     """Applies messages to the live tables, tells the feed and keeps the states, in one transaction. `keep`: rows of the
     feed.
     """
 
-    async def handle(session: AsyncSession, messages: Sequence[Envelope[Message]]) -> None:
+    async def handle(session: Transaction, messages: Sequence[Envelope[Message]]) -> None:
         await projection.apply(session, messages, projection.live)
         answered = [message.data.attempt_id for message in messages if isinstance(message.data, AttemptMoved)]
         if answered:
             await fetch(session, _ANSWERED, answered)
-            await fetch(session, _FORGET_KEYS)
         changes = feed.pointers(messages)
         await feed.append(session, changes, keep=keep)
         await states.follow(session, messages, changes)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import fetch
+from chassis.database import Work, fetch
 from contracts.auth import MembershipEnded, MembershipGranted
 from contracts.billing import PlanSet
 from contracts.envelope import Envelope, Message
@@ -17,7 +17,7 @@ from contracts.ocpp import AboutCharger
 from contracts.restart import TERMINAL, AttemptMoved
 
 CHANNEL = "portal_feed"
-"""PostgreSQL notifies here after each commit that added to the feed. A notification only wakes; it carries nothing."""
+"""PostgreSQL notifies here after each commit that added to the feed, with the last cursor that it added."""
 
 _APPEND = f"""
     with locked as materialized (
@@ -30,7 +30,7 @@ _APPEND = f"""
          order by place
         returning cursor
     )
-    select max(cursor) as last, pg_notify('{CHANNEL}', '') from added
+    select max(cursor) as last, pg_notify('{CHANNEL}', max(cursor)::text) from added
 """  # noqa: S608 a constant
 """Cursors are drawn when the lock is held: the rows come from a join with it, and are numbered after the sort."""
 _LOCK = "select pg_advisory_xact_lock(hashtext('portal.feed'))"
@@ -100,7 +100,7 @@ def _pointers(said: Message) -> Iterable[Pointer]:
             yield Pointer(Kind.RIGHTS, group_id=group_id)
 
 
-async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int) -> None:
+async def append(session: Work, changes: Sequence[Pointer], *, keep: int) -> None:
     """Adds the changes at the end of the feed; one of the last statements of the transaction that makes them.
 
     The lock is held until the commit is visible, so cursors grow in the order in which changes can be seen, over all
@@ -124,7 +124,7 @@ async def append(session: AsyncSession, changes: Sequence[Pointer], *, keep: int
         await fetch(session, _PRUNE, last - keep)
 
 
-async def lock(session: AsyncSession) -> None:
+async def lock(session: Work) -> None:
     """Takes the lock of `append` without adding anything, until the transaction ends."""
     await fetch(session, _LOCK)
 

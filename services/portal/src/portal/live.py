@@ -85,6 +85,8 @@ class Hub:
         self._cap = streams_per_person
         self._subscribers: dict[str, set[Subscriber]] = defaultdict(set)
         self._position: int | None = None
+        self._told: int | None = None
+        """The last cursor that was notified; None when notifications may have been missed."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._why: str | None = "the live stream has not started"
@@ -177,8 +179,9 @@ class Hub:
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
         wake = self._wake
+        self._told = None
         connection.add_termination_listener(lambda *_: wake.set())
-        await connection.add_listener(feed.CHANNEL, lambda *_: wake.set())
+        await connection.add_listener(feed.CHANNEL, self._on_notify)
         wake.set()  # what came while nobody listened
         while True:
             if not await wait_for(wake, at_most=_ALIVE_S) or connection.is_closed():
@@ -188,8 +191,15 @@ class Hub:
             await self._drain()
             self._why = None
 
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, cursor: str) -> None:
+        self._told = int(cursor)
+        self._wake.set()
+
     async def _drain(self) -> None:
-        """Hands out everything that has been committed since the last time."""
+        """Hands out everything that has been committed since the last time; where nobody listens, reads nothing."""
+        if not self._subscribers and self._told is not None:
+            self._position = max(self.position, self._told)
+            return
         async with views.reading(self._database) as connection:
             while True:
                 entries = await feed.after(connection, self.position)

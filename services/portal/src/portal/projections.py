@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from chassis.database import Work
 from chassis.projection import Apply, Projection, Tables
 from contracts import topics
 from contracts.auth import GroupDefined, MembershipEnded, MembershipGranted
@@ -170,7 +169,7 @@ def project_durations(message: Envelope[Message]) -> Iterator[Change]:
         yield Put("durations", {"model": said.model, "firmware": said.firmware or ""}, values, Guard.VERSION)
 
 
-async def _settle(session: AsyncSession) -> None:
+async def _settle(session: Work) -> None:
     await put_right(session, timedelta(seconds=PortalSettings().firmware_silence_s))
 
 
@@ -184,14 +183,14 @@ def _known(**values: float | None) -> dict[str, object]:
 
 
 def _applying(project: Project) -> Apply:
-    async def apply(session: AsyncSession, messages: Sequence[Envelope[Message]], to: Tables) -> None:
+    async def apply(session: Work, messages: Sequence[Envelope[Message]], to: Tables) -> None:
         await write(session, [change for message in messages for change in project(message)], to)
 
     return apply
 
 
 def _one_after_the_other(*applied: Apply) -> Apply:
-    async def apply(session: AsyncSession, messages: Sequence[Envelope[Message]], to: Tables) -> None:
+    async def apply(session: Work, messages: Sequence[Envelope[Message]], to: Tables) -> None:
         for each in applied:
             await each(session, messages, to)
 

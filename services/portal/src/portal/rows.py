@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Work, write_rows
 from chassis.projection import Tables
 
 
@@ -79,7 +79,7 @@ class EndRunning:
 Change = Put | Delete | EndRunning
 
 
-async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables) -> None:
+async def write(session: Work, changes: Sequence[Change], tables: Tables) -> None:
     """Writes the changes; those of one table in their order, and alike neighbours in one round trip."""
     ordered = sorted(changes, key=lambda change: change.table)
     for _, run in groupby(ordered, key=_shape):
@@ -88,10 +88,10 @@ async def write(session: AsyncSession, changes: Sequence[Change], tables: Tables
         table = tables[first.table]
         if isinstance(first, Put):
             rows = [{**change.key, **getattr(change, "values", {})} for change in alike]
-            await session.execute(_put(table, first.guard, tuple(first.key), tuple(first.values)), rows)
+            await write_rows(session, _put(table, first.guard, tuple(first.key), tuple(first.values)), rows)
         else:
             statement = _delete(table, tuple(first.key)) if isinstance(first, Delete) else _end_running(table)
-            await (await session.connection()).execute(statement, [_parameters(change) for change in alike])
+            await write_rows(session, statement, [_parameters(change) for change in alike])
 
 
 def _shape(change: Change) -> tuple[object, ...]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, Text, bindparam, delete, func, select, text, tuple_
+from sqlalchemy import Delete, Table, Text, bindparam, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import Work, write_rows
 from chassis.projection import Tables
 from contracts.envelope import Envelope, Message
 from contracts.ocpp import ConnectionRefused, StrangerRefused
@@ -46,7 +48,7 @@ class StrangerRow:
     last_at: datetime
 
 
-async def count_refusals(session: AsyncSession, messages: Sequence[Envelope[Message]], to: Tables) -> None:
+async def count_refusals(session: Work, messages: Sequence[Envelope[Message]], to: Tables) -> None:
     """ocpp.observations.v1: each kind of refusal is one row, which counts; a flood has no more of them than others."""
     table = to["refusals"]
     for message in messages:
@@ -57,7 +59,7 @@ async def count_refusals(session: AsyncSession, messages: Sequence[Envelope[Mess
             await _forget(session, table, KEPT, {"charger_id": said.charger_id})
 
 
-async def count_strangers(session: AsyncSession, messages: Sequence[Envelope[Message]], to: Tables) -> None:
+async def count_strangers(session: Work, messages: Sequence[Envelope[Message]], to: Tables) -> None:
     """ocpp.strangers.v1: the same for those who named no charger."""
     table = to["strangers"]
     for message in messages:
@@ -92,13 +94,14 @@ def _kind(said: ConnectionRefused | StrangerRefused) -> dict[str, str]:
 
 
 async def _count(
-    session: AsyncSession, table: Table, key: dict[str, str], values: dict[str, Any], message: Envelope[Any]
+    session: Work, table: Table, key: dict[str, str], values: dict[str, Any], message: Envelope[Any]
 ) -> None:
     said = message.data
     counted = {"count": said.count, "first_at": said.last_at, "last_at": said.last_at, "said_at": message.time}
-    await session.execute(_adding(table, tuple(key), tuple(values)), {**key, **values, **counted})
+    await write_rows(session, _adding(table, tuple(key), tuple(values)), [{**key, **values, **counted}])
 
 
+@lru_cache
 def _adding(table: Table, key: tuple[str, ...], values: tuple[str, ...]) -> Insert:
     statement = insert(table)
     row, new = table.c, statement.excluded
@@ -116,10 +119,15 @@ def _adding(table: Table, key: tuple[str, ...], values: tuple[str, ...]) -> Inse
     )
 
 
-async def _forget(session: AsyncSession, table: Table, kept: int, of: dict[str, str]) -> None:
+async def _forget(session: Work, table: Table, kept: int, of: dict[str, str]) -> None:
     """Keeps the rows that happened last. After each message, so that a rebuild comes to the same rows."""
+    parameters = {f"of_{name}": value for name, value in of.items()}
+    await write_rows(session, _forgetting(table, kept, tuple(of)), [parameters])
+
+
+@lru_cache
+def _forgetting(table: Table, kept: int, of: tuple[str, ...]) -> Delete:
     key = tuple(table.primary_key.columns)
     alike = [table.c[name] == bindparam(f"of_{name}", type_=Text) for name in of]
     old = select(*key).where(*alike).order_by(table.c.last_at.desc(), *key).offset(kept)
-    parameters = {f"of_{name}": value for name, value in of.items()}
-    await session.execute(delete(table).where(tuple_(*key).in_(old)), parameters)
+    return delete(table).where(tuple_(*key).in_(old))

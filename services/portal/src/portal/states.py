@@ -5,9 +5,7 @@ chargers at every request, it would cost more than all the rest of a list.
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from chassis.database import Database, fetch
+from chassis.database import Database, Work, fetch
 from chassis.timers import Alarm, Timer, Timers
 from contracts.envelope import Envelope, Message
 from contracts.ocpp import FirmwareStatusReported
@@ -85,9 +83,7 @@ class States:
         self._timers = timers
         self._feed_rows = feed_rows
 
-    async def follow(
-        self, session: AsyncSession, messages: Iterable[Envelope[Message]], changes: Iterable[Pointer]
-    ) -> None:
+    async def follow(self, session: Work, messages: Iterable[Envelope[Message]], changes: Iterable[Pointer]) -> None:
         """Keeps the states of what has changed. The session holds the feed's lock, so nobody else is changing them,
         and what others have committed of other topics is seen.
         """
@@ -98,7 +94,7 @@ class States:
         if news:
             await self._expect_silence(session, news)
 
-    async def on_silence(self, session: AsyncSession, timer: Timer) -> None:
+    async def on_silence(self, session: Work, timer: Timer) -> None:
         """Nothing more was heard of a firmware update for so long that it is over, or was heard after all."""
         await feed.append(session, [Pointer(Kind.CHARGER, charger_id=timer.key)], keep=self._feed_rows)
         await self._keep(session, [timer.key], at_least=timer.due)
@@ -110,19 +106,17 @@ class States:
             await put_right(session, self._silence)
             await self._expect_silence(session, None)
 
-    async def _keep(
-        self, session: AsyncSession, charger_ids: Collection[str], *, at_least: datetime | None = None
-    ) -> None:
+    async def _keep(self, session: Work, charger_ids: Collection[str], *, at_least: datetime | None = None) -> None:
         await fetch(session, _KEEP, self._silence, at_least, sorted(charger_ids))
 
-    async def _expect_silence(self, session: AsyncSession, charger_ids: Collection[str] | None) -> None:
+    async def _expect_silence(self, session: Work, charger_ids: Collection[str] | None) -> None:
         """Arms a timer for each of these chargers, or of all, that is believed to be updating its firmware."""
         rows = await fetch(session, _UPDATING, None if charger_ids is None else list(charger_ids))
         alarms = [Alarm(row["charger_id"], row["updating_until"], {}) for row in rows]
         await self._timers.arm_many(session, alarms, name=TIMER)
 
 
-async def put_right(session: AsyncSession, silence: timedelta) -> None:
+async def put_right(session: Work, silence: timedelta) -> None:
     """Works out every charger's state anew, and keeps what differs."""
     differing = [row["charger_id"] for row in await fetch(session, _DIFFERING, silence, None)]
     if differing:

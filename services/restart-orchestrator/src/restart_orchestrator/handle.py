@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from chassis import effects
 from chassis.clock import Clock
 from chassis.database import Transaction, Work
@@ -92,15 +90,15 @@ class Handler:
                 desk.hear(said.data.attempt_id, answer)
         await self._clear(session, desk)
 
-    async def on_connectivity(self, session: AsyncSession, batch: Batch) -> None:
+    async def on_connectivity(self, session: Transaction, batch: Batch) -> None:
         """Chargers come and go."""
         await self._on_news(session, batch, "connectivity")
 
-    async def on_observations(self, session: AsyncSession, batch: Batch) -> None:
+    async def on_observations(self, session: Transaction, batch: Batch) -> None:
         """Chargers say something of themselves."""
         await self._on_news(session, batch, "observations")
 
-    async def _on_news(self, session: AsyncSession, batch: Batch, projection: str) -> None:
+    async def _on_news(self, session: Transaction, batch: Batch, projection: str) -> None:
         """Remembers the news, and tells them to the attempts that watch these chargers, where there are any."""
         chargers = _chargers(batch)
         remembered = PROJECTIONS[projection]

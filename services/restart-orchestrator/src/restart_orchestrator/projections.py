@@ -8,10 +8,25 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, false, func, not_, or_, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    not_,
+    or_,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.database import Work, write_rows
 from chassis.projection import Projection, Tables
 from contracts import topics
 from contracts.auth import MembershipEnded, MembershipGranted
@@ -40,7 +55,7 @@ Row = dict[str, Any]
 Said = Sequence[Envelope[Message]]
 
 
-async def apply_memberships(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_memberships(session: Work, messages: Said, into: Tables) -> None:
     """Writes down who is what in which group; an ended membership is forgotten."""
     table = into[tables.memberships.name]
     last: dict[tuple[str, str], Row] = {}
@@ -59,12 +74,11 @@ async def apply_memberships(session: AsyncSession, messages: Said, into: Tables)
                 last.pop((ended.group_id, ended.user_id), None)
             case _:
                 continue
-    if gone:
-        await session.execute(delete(table).where(tuple_(table.c.group_id, table.c.user_id).in_(gone)))
+    await write_rows(session, _forgetting(table), [{"of_group_id": of, "of_user_id": who} for of, who in sorted(gone)])
     await _upsert(session, table, last.values(), _by_version)
 
 
-async def apply_plans(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_plans(session: Work, messages: Said, into: Tables) -> None:
     """Writes down each group's plan and its features."""
     last: dict[str, Row] = {}
     for message in messages:
@@ -78,7 +92,7 @@ async def apply_plans(session: AsyncSession, messages: Said, into: Tables) -> No
     await _upsert(session, into[tables.plans.name], last.values(), _by_version)
 
 
-async def apply_policies(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_policies(session: Work, messages: Said, into: Tables) -> None:
     """Writes down what each group allows when a soft Reset brings nothing."""
     last: dict[str, Row] = {}
     for message in messages:
@@ -92,7 +106,7 @@ async def apply_policies(session: AsyncSession, messages: Said, into: Tables) ->
     await _upsert(session, into[tables.restart_policies.name], last.values(), _by_version)
 
 
-async def apply_chargers(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_chargers(session: Work, messages: Said, into: Tables) -> None:
     """Writes down which chargers there are; one that was removed is forgotten."""
     table = into[tables.chargers.name]
     last: dict[str, Row] = {}
@@ -112,12 +126,11 @@ async def apply_chargers(session: AsyncSession, messages: Said, into: Tables) ->
                 last.pop(said.charger_id, None)
             case _:
                 continue
-    if gone:
-        await session.execute(delete(table).where(table.c.charger_id.in_(gone)))
+    await write_rows(session, _forgetting(table), [{"of_charger_id": charger_id} for charger_id in sorted(gone)])
     await _upsert(session, table, last.values(), _by_version)
 
 
-async def apply_connectivity(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_connectivity(session: Work, messages: Said, into: Tables) -> None:
     """Writes down who is online: of one charger, the session with the greatest epoch counts, and its end last."""
     last: dict[str, Row] = {}
     for message in messages:
@@ -138,7 +151,7 @@ async def apply_connectivity(session: AsyncSession, messages: Said, into: Tables
     await _upsert(session, into[tables.connectivity.name], last.values(), _by_session)
 
 
-async def apply_observations(session: AsyncSession, messages: Said, into: Tables) -> None:
+async def apply_observations(session: Work, messages: Said, into: Tables) -> None:
     """Writes down what a decision needs of what chargers said: connectors, transactions, boots, firmware updates."""
     connectors: dict[tuple[str, str], Row] = {}
     boots: dict[str, Row] = {}
@@ -248,15 +261,18 @@ def _never(_new: Any, _old: Any) -> ColumnElement[bool]:
     return false()
 
 
-async def _upsert(session: AsyncSession, table: Table, rows: Iterable[Row], may_replace: Guard) -> None:
-    values = list(rows)
-    if values:
-        await session.execute(_upserting(table, may_replace), values)
+async def _upsert(session: Work, table: Table, rows: Iterable[Row], may_replace: Guard) -> None:
+    await write_rows(session, _upserting(table, may_replace), list(rows))
+
+
+@lru_cache(maxsize=256)
+def _forgetting(table: Table) -> Delete:
+    """Each row by its whole key."""
+    return delete(table).where(*(column == bindparam(f"of_{column.name}") for column in table.primary_key.columns))
 
 
 @lru_cache(maxsize=256)
 def _upserting(table: Table, may_replace: Guard) -> Insert:
-    """One statement for any number of rows: it is compiled once, and prepared once by each connection."""
     statement: Insert = insert(table)
     keys = [column.name for column in table.primary_key.columns]
     changes = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
@@ -281,18 +297,21 @@ def _keep_status(rows: dict[Any, Row], row: Row, epoch: int, message: Envelope[M
     _keep_latest(rows, key, row, epoch, message)
 
 
-async def _remember_boots(session: AsyncSession, table: Table, recent: Mapping[str, set[datetime]]) -> None:
+async def _remember_boots(session: Work, table: Table, recent: Mapping[str, set[datetime]]) -> None:
     """Adds boots to those that are known: the same set in whatever order and however often they come."""
-    if not recent:
-        return
-    rows = insert(table).values(
-        [{"charger_id": charger, "booted_at": sorted(at, reverse=True)[:BOOTS_KEPT]} for charger, at in recent.items()]
-    )
+    rows = [
+        {"charger_id": charger, "booted_at": sorted(at, reverse=True)[:BOOTS_KEPT]} for charger, at in recent.items()
+    ]
+    await write_rows(session, _adding_boots(table), rows)
+
+
+@lru_cache
+def _adding_boots(table: Table) -> Insert:
     together = text(
         f"(select array_agg(at order by at desc) from (select distinct at "  # noqa: S608 our own name
         f"from unnest({table.name}.booted_at || excluded.booted_at) as at order by at desc limit {BOOTS_KEPT}) as last)"
     )
-    await session.execute(rows.on_conflict_do_update(index_elements=["charger_id"], set_={"booted_at": together}))
+    return insert(table).on_conflict_do_update(index_elements=["charger_id"], set_={"booted_at": together})
 
 
 def _transaction(
@@ -308,11 +327,14 @@ def _transaction(
     }
 
 
-async def _end_where_free(session: AsyncSession, table: Table, free: list[Row]) -> None:
+async def _end_where_free(session: Work, table: Table, free: list[Row]) -> None:
     """A connector that is available has no transaction: some firmware never sends the end of one after a reset."""
-    if not free:
-        return
-    await session.execute(
+    await write_rows(session, _ending(table), free)
+
+
+@lru_cache
+def _ending(table: Table) -> Update:
+    return (
         update(table)
         .where(
             table.c.charger_id == bindparam("of_charger"),
@@ -321,6 +343,5 @@ async def _end_where_free(session: AsyncSession, table: Table, free: list[Row]) 
             table.c.evse_id == bindparam("at_evse"),
             or_(table.c.connector_id.is_(None), table.c.connector_id == bindparam("at_connector")),
         )
-        .values(ended=True),
-        free,
+        .values(ended=True)
     )
