@@ -4,7 +4,7 @@ import pytest
 
 from chassis import migrations
 from contracts import ocpp, topics
-from contracts.restart import Cause, Confidence, Health, Outcome, RefusalReason, Status, Step, When
+from contracts.restart import Cause, Confidence, Health, Outcome, RefusalReason, Status, Step
 from restart_orchestrator.states import Opened, evolve
 from restart_orchestrator.tables import metadata
 
@@ -218,27 +218,6 @@ async def test_a_lost_charger_that_returns_is_judged_anew(orchestrator):
     assert last.status is Status.RESTARTED
     assert last.revises == lost.version
     assert not (await orchestrator.held(attempt)).watching
-
-
-async def test_after_a_lost_attempt_news_of_the_charger_are_about_the_next_one(orchestrator):
-    lost = await orchestrator.ask()
-    await orchestrator.disconnect(after=10)
-    await orchestrator.pass_time(300)
-    attempt = await orchestrator.ask(when=When.ONLINE)
-    assert await orchestrator.statuses(attempt) == [Status.QUEUED]
-    assert not (await orchestrator.held(lost)).watching
-    await orchestrator.connect(SESSION + 1, after=60)
-    await orchestrator.pass_time(5)
-    assert (await orchestrator.statuses(attempt))[-1] is Status.DISPATCHING
-    assert (await orchestrator.statuses(lost))[-1] is Status.LOST
-
-
-async def test_a_refused_request_does_not_take_the_news_from_a_lost_attempt(orchestrator):
-    lost = await orchestrator.ask()
-    await orchestrator.disconnect(after=10)
-    await orchestrator.pass_time(300)
-    await orchestrator.ask()
-    assert (await orchestrator.held(lost)).watching
 
 
 async def test_a_charger_that_was_never_seen_to_boot_is_judged_by_its_time_away(start):

@@ -111,8 +111,9 @@ async def test_what_is_said_derives_its_id_from_what_was_heard(orchestrator):
     await orchestrator.hear_again(topics.RESTART_REQUESTS, request)
     (command,) = await outbox_messages(orchestrator.database, topics.OCPP_COMMANDS)
     (move,) = await outbox_messages(orchestrator.database, topics.RESTART_ATTEMPTS)
-    assert command.id == derived_id(request[0].id, f"0:{ocpp.ResetCharger.wire_type}")
-    assert move.id == derived_id(request[0].id, f"1:{AttemptMoved.wire_type}")
+    attempt = request[0].data.attempt_id
+    assert command.id == derived_id(request[0].id, f"{attempt}:0:{ocpp.ResetCharger.wire_type}")
+    assert move.id == derived_id(request[0].id, f"{attempt}:1:{AttemptMoved.wire_type}")
 
 
 async def test_a_deadline_that_passes_twice_counts_once(orchestrator):

@@ -65,3 +65,13 @@ async def test_a_restart_is_dispatched_among_many_that_wait(crowded):
     attempt = await crowded.ask()
     (reset,) = await crowded.resets()
     assert reset.attempt_id == attempt
+
+
+async def test_a_move_does_not_rewrite_the_indexes_of_the_attempts(crowded):
+    """It would if an index had the status: then each of them would cost as much as a new row."""
+    attempt = await crowded.ask()
+    moved = text("update attempts set status = 'restarting', version = version + 1 where attempt_id = :id")
+    in_place = text("select pg_stat_get_xact_tuples_hot_updated('attempts'::regclass)")
+    async with crowded.database.begin() as session:
+        await session.execute(moved, {"id": attempt})
+        assert (await session.execute(in_place)).scalar_one() == 1

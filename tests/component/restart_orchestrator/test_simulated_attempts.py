@@ -11,8 +11,11 @@ from orchestrator_tables import CHARGER, PERSON, TWICE, Side, found, record, sai
 
 from contracts import ocpp, topics
 from contracts.envelope import Envelope
+from restart_orchestrator.inputs import Input
 from restart_orchestrator.store import Held
-from restart_orchestrator.story import accepted, sent
+from restart_orchestrator.story import accepted, connected, dropped, sent
+
+LOST = (sent(), dropped(10), connected(7200), dropped(7201, 8))
 
 
 class TestAttempts:
@@ -51,14 +54,33 @@ class TestAttempts:
         assert await found(side, [CHARGER], [attempt.attempt_id]) == []
         await record(side, attempt, history)
 
-    async def test_two_attempts_never_watch_one_charger(self, side: Side) -> None:
-        first, history = told(sent())
+    @pytest.mark.parametrize("heard", [(sent(),), LOST], ids=["open", "lost"])
+    async def test_two_attempts_never_watch_one_charger(self, side: Side, heard: tuple[Input, ...]) -> None:
+        first, history = told(*heard)
         await record(side, first, history)
-        second, its_history = told(sent())
+        second, its_history = told(*heard)
         with pytest.raises(TWICE):
             await record(side, second, its_history)
         assert [held.attempt for held in await found(side, [CHARGER], [second.attempt_id])] == [first]
         await record(side, second, its_history, watching=False)
+
+    async def test_a_lost_one_and_an_open_one_may(self, side: Side) -> None:
+        lost, history = told(*LOST)
+        await record(side, lost, history)
+        other, its_history = told(sent())
+        await record(side, other, its_history)
+        assert {held.attempt.attempt_id for held in await found(side, [CHARGER])} == {lost.attempt_id, other.attempt_id}
+
+    async def test_the_open_one_may_take_the_place_of_the_lost_one_and_be_lost_itself(self, side: Side) -> None:
+        lost, history = told(*LOST)
+        await record(side, lost, history)
+        other, its_history = told(sent())
+        await record(side, other, its_history)
+        as_lost, all_of_it = told(*LOST, attempt_id=other.attempt_id)
+        held = [Held(as_lost, watching=True), Held(lost, watching=False)]
+        async with side.begin() as session:
+            await side.write(session, also=side.store.record(held, all_of_it[len(its_history) :]))
+        assert [one.attempt for one in await found(side, [CHARGER])] == [as_lost]
 
     async def test_one_that_watches_makes_room_for_another_in_the_same_transaction(self, side: Side) -> None:
         first, history = told(sent())

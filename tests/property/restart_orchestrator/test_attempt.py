@@ -34,6 +34,7 @@ from restart_orchestrator.inputs import (
     Sent,
     Standing,
     StandingChanged,
+    Superseded,
     TransactionEnded,
     Unanswered,
     Unsupported,
@@ -81,7 +82,7 @@ LEARNED = st.one_of(
     ),
 )
 STANDINGS = st.builds(
-    lambda online, charging, updating, role, protocol, past, expected: replace(
+    lambda online, charging, updating, role, protocol, past, expected, beside_lost: replace(
         standing(
             online=online,
             transactions=(CONNECTOR,) if charging else (),
@@ -92,8 +93,10 @@ STANDINGS = st.builds(
         past=past,
         expected=expected,
         running={"42": CONNECTOR} if charging else {},
+        beside_lost=beside_lost,
     ),
     past=PASTS,
+    beside_lost=st.booleans(),
     expected=LEARNED,
     online=st.sampled_from([*[True] * 5, False]),
     charging=st.sampled_from([*[False] * 3, True]),
@@ -243,6 +246,11 @@ class OneAttempt(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         self.hear(StandingChanged(**happening(self.now), standing=known))
 
+    @precondition(lambda self: self.attempt is not None and self.attempt.status in {Status.LOST, Status.CHECKING})
+    @rule(seconds=SECONDS)
+    def another_reset_is_decided_on(self, seconds: float) -> None:
+        self.hear(Superseded(**happening(self.pass_time(seconds, 0.0))))
+
     @rule(role=st.sampled_from([Role.ADMINISTRATOR, None]), by=st.sampled_from(["ada", "grace"]))
     def someone_takes_it_back(self, role: Role | None, by: str) -> None:
         self.hear(Cancel(**happening(self.now), cancelled_by=by, role=role))
@@ -312,6 +320,8 @@ class OneAttempt(RuleBasedStateMachine):
         if before is not None and before.status in TERMINAL and before.status is not Status.LOST:
             assert self.attempt == before, "what is over stays over"
             assert decision.idle is Idle.OVER
+        if before is not None and before.superseded:
+            assert self.attempt == before, "what the charger does then may be because of the newer one"
         if before is not None and before.status is Status.LOST and self.attempt.status is not Status.LOST:
             assert self.attempt.revises == before.lost_version, "a revision names what it revises"
             assert self.attempt.status in {Status.RESTARTED, Status.NOT_RESTARTED}
@@ -374,7 +384,8 @@ class OneAttempt(RuleBasedStateMachine):
         verdict = self.attempt.verdict if self.attempt else None
         if verdict is not None:
             assert (verdict.cause is not None) == (verdict.outcome is Outcome.NOT_RESTARTED)
-            assert (verdict.health is not None) == (verdict.outcome is Outcome.RESTARTED)
+            restarted = verdict.outcome is Outcome.RESTARTED
+            assert (verdict.health is not None) == restarted or (restarted and self.attempt.superseded)
             if verdict.confidence is Confidence.HIGH and verdict.outcome is Outcome.RESTARTED:
                 assert verdict.missing == ()
 

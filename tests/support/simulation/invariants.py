@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from ocpp_bridge.ledger import NEVER_SENT as NEVER_SENT_ROWS, WITHDRAWN
 from restart_orchestrator import attempt as decider, codec
 from restart_orchestrator.states import Attempt, Moved, evolve
 from restart_orchestrator.windows import Windows
-from simulation.world import CHARGER_ID, WINDOWS, Dispatch, World
+from simulation.world import CHARGER_ID, WINDOWS, Dispatch, World, true_time_at
 
 MARGIN_S = 20.0
 ON_THE_WAY_S = 5.0
@@ -59,12 +59,19 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """All that is known of one attempt when everything is over."""
+    """All that is known of one attempt when everything is over.
+
+    Attributes:
+        next_at: when the next attempt's Reset was decided on: what the charger does from then on may be because of it.
+        observed_before: how many observations had been read by then, or had to be.
+    """
 
     attempt: Attempt
     endings: tuple[Ending, ...]
     sent: Mapping[int, Dispatch]
     frames: tuple[Frame, ...]
+    next_at: float = math.inf
+    observed_before: float = math.inf
 
     @property
     def sent_at(self) -> float | None:
@@ -84,7 +91,7 @@ class Life:
 
 def violations(world: World) -> list[Violation]:
     """Everything that does not hold; empty when all is well."""
-    lives = list(_lives(world))
+    lives = [_beside_the_next(world, life) for life in _lives(world)]
     return [Violation(check.__name__, why) for check in CHECKS for why in check(world, lives)]
 
 
@@ -107,6 +114,29 @@ def _lives(world: World) -> Iterator[Life]:
         yield Life(attempt, endings, sent, frames)
 
 
+def _beside_the_next(world: World, life: Life) -> Life:
+    """The same, with what is known of the attempt whose Reset came next."""
+    own = life.sent_at
+    later = [one for one in world.dispatches if one.number == 0 and own is not None and one.at > own]
+    following = min(later, key=lambda one: one.at, default=None)
+    if following is None:
+        return life
+    return replace(
+        life, next_at=following.at, observed_before=max(following.observed, _had_to_be_read(world, following))
+    )
+
+
+def _had_to_be_read(world: World, following: Dispatch) -> int:
+    """How many observations there were when a wait ended, at the latest: no Reset goes out before they are read."""
+    moves = [one for _, _, one in world.committed if one.after.attempt_id == following.attempt_id]
+    waits = [one.after.deadline for one in moves if one.after.reset is None and one.after.deadline is not None]
+    if not waits:
+        return 0
+    ended = (waits[-1].due - true_time_at(0)).total_seconds() - world.clocks.span[1]
+    records = world.log.records(topics.OCPP_OBSERVATIONS.name, world.partition)
+    return sum(record.at < ended for record in records)
+
+
 def _attempt_of(world: World, message_id: str) -> UUID | None:
     """By the bridge's ledger: which attempt a frame belongs to."""
     rows = world.bridge_database.ledger.values()
@@ -122,7 +152,7 @@ def _number(world: World, message_id: str) -> int:
 
 
 def never_restarted_when_it_did_not(world: World, lives: list[Life]) -> Iterator[str]:
-    """`restarted` is only said of a charger whose software started after the Reset was decided on."""
+    """`restarted` is only said of a charger whose software started after the Reset was decided on, and before the next."""
     for life in lives:
         for ending in life.endings:
             if ending.verdict.outcome is not Outcome.RESTARTED or {"usual_away_s", "boot"} & {*ending.verdict.params}:
@@ -133,7 +163,7 @@ def never_restarted_when_it_did_not(world: World, lives: list[Life]) -> Iterator
             reset = ending.attempt.reset
             if any(reset is None or epoch is None or epoch > reset.epoch for _, epoch in world.truth.lies):
                 continue  # it says that it has booted, on a new session, and has not: nobody could tell
-            if not any(_follows(world, start, life) and start <= ending.at for start in starts):
+            if not any(_follows(world, start, life) and start <= min(ending.at, life.next_at) for start in starts):
                 yield f"{life.name} is called restarted at {ending.at:.1f}, but the charger did not restart"
 
 
@@ -148,7 +178,10 @@ def _follows(world: World, start: float, life: Life) -> bool:
 
 
 def never_missed_when_it_did(world: World, lives: list[Life]) -> Iterator[str]:
-    """Neither `not_restarted` nor an unrevised `lost` of a charger that restarted and said so inside the window."""
+    """Neither `not_restarted` nor an unrevised `lost` of a charger that restarted and said so inside the window.
+
+    Whoever waits beside a lost attempt changes nothing of that until its own Reset is decided on.
+    """
     revision = WINDOWS.revision.total_seconds() - world.clocks.apart
     for life in lives:
         if not life.endings or life.frame_at == math.inf:
@@ -159,7 +192,9 @@ def never_missed_when_it_did(world: World, lives: list[Life]) -> Iterator[str]:
             continue
         if "usual_away_s" in verdict.params:
             continue  # it is not known to boot at all, and the verdict says how little it rests on
-        for boot_at in _boots_of_restarts(world, life):
+        for number, boot_at in _boots_of_restarts(world, life):
+            if verdict.outcome is Outcome.LOST and number >= life.observed_before:
+                continue  # nobody could tell any more which Reset it is of
             if boot_at < last.began:
                 yield (
                     f"{life.name} is called {_words(verdict)} at {last.at:.1f}, "
@@ -174,18 +209,18 @@ def never_missed_when_it_did(world: World, lives: list[Life]) -> Iterator[str]:
                 yield f"{life.name} stays lost, but its charger booted at {boot_at:.1f}"
 
 
-def _boots_of_restarts(world: World, life: Life) -> Iterator[float]:
-    """When boots were in Kafka that followed a restart after the Reset had reached the charger."""
-    reset, frame_at = life.attempt.reset, life.frame_at
+def _boots_of_restarts(world: World, life: Life) -> Iterator[tuple[int, float]]:
+    """When boots were in Kafka of restarts after the Reset had reached the charger, and before the next; numbered."""
+    reset = life.attempt.reset
     if reset is None:
         return
-    starts = [start for start in world.truth.restarts if start >= frame_at]
-    for record in world.log.records(topics.OCPP_OBSERVATIONS.name, world.partition):
+    for number, record in enumerate(world.log.records(topics.OCPP_OBSERVATIONS.name, world.partition)):
         data = record.envelope.data
         if not isinstance(data, ChargerBooted) or data.solicited or data.reason == "Triggered":
             continue
-        if data.epoch > reset.epoch and any(start <= record.at for start in starts):
-            yield record.at
+        start = max((start for start in world.truth.restarts if start <= record.at), default=-math.inf)
+        if data.epoch > reset.epoch and life.frame_at <= start < life.next_at:
+            yield number, record.at
 
 
 def _inside_the_windows(world: World, life: Life, boot_at: float) -> bool:

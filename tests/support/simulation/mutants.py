@@ -145,6 +145,34 @@ def _(stack: ExitStack) -> None:
     stack.enter_context(patch.object(attempt, "_after_the_end", after))
 
 
+@_mutant("lost-when-asked-again", "News of a charger go to the attempt that waits for it, and not to the lost one.")
+def _(stack: ExitStack) -> None:
+    real = desk.Desk.hear
+
+    def hear(self: Any, attempt_id: Any, event: Any, **options: Any) -> None:
+        real(self, attempt_id, event, **options)
+        known = self._held.get(attempt_id)
+        if known is not None and known.attempt.is_open:
+            self._supersede(known.attempt.charger_id, event)
+
+    stack.enter_context(patch.object(desk.Desk, "hear", hear))
+
+
+@_mutant("lost-takes-the-next-boot", "A lost attempt goes on to watch when the Reset of another one goes out.")
+def _(stack: ExitStack) -> None:
+    stack.enter_context(patch.object(desk.Desk, "_supersede", lambda *_: None))
+
+
+@_mutant("reset-before-backlog", "A Reset goes out beside a lost attempt before all that was said by then is read.")
+def _(stack: ExitStack) -> None:
+    real = attempt.look_again
+
+    def look_again(known: Any, standing: Any, *rest: Any) -> Any:
+        return real(known, replace(standing, beside_lost=False), *rest)
+
+    stack.enter_context(patch.object(attempt, "look_again", look_again))
+
+
 @_mutant("verdict-twice", "News after the verdict lead to another one.")
 def _(stack: ExitStack) -> None:
     def after(known: Any, event: Any, now: datetime, windows: Any) -> Any:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
+from contracts.restart import Status
 from simulation.loop import Process, VirtualLoop
 
 _GONE = object()
@@ -104,15 +105,15 @@ class OrchestratorDatabase:
                 del self.locks[name]
 
     def check(self, transaction: "Transaction") -> None:
-        """Raises ConstraintError for an attempt that would stand beside another one that watches the same charger."""
+        """Raises ConstraintError for an attempt that would watch a charger beside another one that is lost as well, or not."""
         if self.no_constraints:
             return
         for key, row in transaction.written.get("attempts", {}).items():
             if row is not _GONE and row.watching:
-                charger_id = row.attempt.charger_id
-                others = (one for other, one in transaction.rows("attempts") if other != key and one.watching)
-                if any(other.attempt.charger_id == charger_id for other in others):
-                    raise ConstraintError(f"two attempts watch {charger_id}")
+                watches = (row.attempt.charger_id, row.attempt.status is Status.LOST)
+                others = (one.attempt for other, one in transaction.rows("attempts") if other != key and one.watching)
+                if any((other.charger_id, other.status is Status.LOST) == watches for other in others):
+                    raise ConstraintError(f"two attempts watch {row.attempt.charger_id}")
         base = self.tables.get("transitions", {})
         for key in transaction.written.get("transitions", {}):
             if key in base:

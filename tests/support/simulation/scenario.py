@@ -286,7 +286,43 @@ def _taken_back_on_its_way(random: Random) -> list[Event]:
     return [*events, *(_charger(random) if random.random() < 0.2 else ())]
 
 
-_PARTICULAR = (_revoked_while_waiting, _bridge_dies_sending, _session_changes, _taken_back_on_its_way)
+def _asked_again_when_lost(random: Random) -> list[Event]:
+    """A charger is away for so long that it is lost; somebody waits for it then, and it may not have got the first Reset."""
+    away = random.choice((330.0, 380.0, 700.0))
+    gone = FIRST_ASK + random.choice((-1.0, 0.3, 3.0, 12.0))
+    silent = gone < FIRST_ASK or random.random() < 0.3
+    back = gone + away
+    again: dict[str, Any] = {"number": 1, "person": PEOPLE[1], "when": "online", "expires_in": 600.0}
+    asked = back - random.choice((0.5, 3.0, 5.0))
+    if random.random() < 0.2:
+        again = {"number": 1, "person": PEOPLE[1], "when": "now", "interrupt_charging": True}
+        asked = back + random.choice((1.0, 3.0, 20.0))
+    events = [
+        Event(FIRST_ASK, "ask", {"number": 0, "person": PEOPLE[0], "when": "now", "interrupt_charging": True}),
+        Event(gone, "unplug", {"seconds": away, "silent": silent}),
+        Event(round(asked, 3), "ask", again),
+    ]
+    if random.random() < 0.3:
+        late = {"topic": random.choice(_READ[:3]), "seconds": random.choice((3.0, 15.0, 40.0))}
+        events.append(Event(round(back - 0.2, 3), "deaf", late))
+    if random.random() < 0.3:
+        crash = {"process": "orchestrator", "again_after": random.choice((3.0, 20.0, 35.0)), "silent": False}
+        events.append(Event(round(back - random.choice((1.0, -1.0, -4.0)), 3), "crash", crash))
+    if random.random() < 0.3:
+        what = random.choice(
+            (("cut", {}), ("power_cycle", {"away": 2.0}), ("cancel", {"number": 1, "person": PEOPLE[1]}))
+        )
+        events.append(Event(round(back + random.choice((1.0, 4.0, 9.0, 60.0)), 3), *what))
+    return [*events, *(_faults(random) if random.random() < 0.2 else ())]
+
+
+_PARTICULAR = (
+    _revoked_while_waiting,
+    _bridge_dies_sending,
+    _session_changes,
+    _taken_back_on_its_way,
+    _asked_again_when_lost,
+)
 
 
 def _moment(random: Random) -> float:

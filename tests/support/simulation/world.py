@@ -63,13 +63,19 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """A Reset that was decided on, and whether the person had the right by what had been read then."""
+    """A Reset that was decided on.
+
+    Attributes:
+        entitled: whether the person had the right by what had been read then.
+        observed: how many of the observations had been read then.
+    """
 
     at: float
     attempt_id: UUID
     epoch: int
     number: int
     entitled: bool
+    observed: int
 
 
 class Clocks:
@@ -376,7 +382,10 @@ class World:
                 entitled = self._entitled(person, transaction.offsets) or self._entitled(
                     person, self.database.tables.get("checkpoints", {})
                 )
-                self.dispatches.append(Dispatch(now, command.attempt_id, command.epoch, command.escalation, entitled))
+                observed = transaction.get("checkpoints", (topics.OCPP_OBSERVATIONS.name, self.partition)) or 0
+                self.dispatches.append(
+                    Dispatch(now, command.attempt_id, command.epoch, command.escalation, entitled, observed)
+                )
 
     def _entitled(self, person: str, read: dict[tuple[str, int], int]) -> bool:
         """Whether the person may restart, by as much of the topics as had been read."""

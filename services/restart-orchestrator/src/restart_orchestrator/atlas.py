@@ -32,6 +32,7 @@ from restart_orchestrator.story import (
     sent,
     standing,
     status,
+    superseded,
     transaction_ended,
     unanswered,
     unsupported,
@@ -86,6 +87,7 @@ INPUTS: dict[str, Callable[[], Input]] = {
         30, ConnectorState.FAULTED, RESET_ON, connector="0/0", error="ResetFailure"
     ),
     "a connector's status on a new session": lambda: status(98, ConnectorState.OCCUPIED),
+    "a newer attempt's Reset is decided on": lambda: superseded(T),
 }
 DEADLINE = "its deadline passes"
 
@@ -113,6 +115,9 @@ LATER: dict[str, dict[str, Story]] = {
         "its time to boot passes after its return": SILENCE.tell(*AWAY, connected(3600)).until(at(3900)),
         "ChargerProbed, once that has passed": Story().tell(*AWAY, connected(3600)).until(at(3900)),
         "its grace time passes after its boot": Story().tell(*AWAY, connected(3600), booted(3601)).to_the_end(),
+        "a newer attempt's Reset is decided on after its boot": Story().tell(
+            *AWAY, connected(3600), booted(3601), superseded(3610)
+        ),
     },
 }
 """What takes more than one input."""
@@ -124,8 +129,10 @@ _ABOUT_STATES = (
 _ABOUT_INPUTS = (
     "*stays* is a move of its own: the evidence is noted. What is left out has no bearing on that state, or was known.",
     "A deadline names the wait that it ends; for any other it has no bearing. A finished attempt never moves again,",
-    "but that a lost one is judged once more. Before silence is held against a charger its session is probed: it may",
-    "be the bridge that is silent. Only a charger that answers a ping ignored the Reset, or did not boot.",
+    "but that a lost one is judged once more, for a day and by what is heard before a newer attempt's Reset is decided",
+    "on. An attempt that only waits takes no news from a lost one: both hear them. Before silence is held against a",
+    "charger its session is probed: it may be the bridge that is silent. Only a charger that answers a ping ignored",
+    "the Reset, or did not boot.",
 )
 
 
@@ -218,6 +225,8 @@ def _then(story: Story, after: Story) -> str:
     assert now is not None  # noqa: S101 for the type checker: every story begins with a request
     if before is None or (before.status, before.escalations) != (now.status, now.escalations):
         return f"**{_where(after)}**"
+    if now.superseded:
+        return "*stays*, for good"
     if len(after.probes) > len(story.probes):
         return "*stays*; the charger is probed"
     if now.withdrawal is None or now.withdrawal == before.withdrawal:

@@ -28,6 +28,7 @@ from restart_orchestrator.inputs import (
     Sighting,
     Standing,
     StandingChanged,
+    Superseded,
     TransactionEnded,
     Unanswered,
     Unsupported,
@@ -38,7 +39,7 @@ from restart_orchestrator.moving import end, is_awaited
 from restart_orchestrator.seen import Reset, heard, sighted, was_answered
 from restart_orchestrator.states import Attempt, Decision, Idle
 from restart_orchestrator.telling import told
-from restart_orchestrator.watching import advance, is_reset_failure, judge_again, time_is_up, was_there
+from restart_orchestrator.watching import advance, is_reset_failure, judge_again, superseded, time_is_up, was_there
 from restart_orchestrator.windows import Windows
 from restart_orchestrator.withdrawal import pending, refused, settled, take_back, taken_back
 
@@ -116,22 +117,29 @@ def _while_watching(attempt: Attempt, reset: Reset, event: Input, now: datetime,
             return advance(attempt, reset, heard(attempt.seen, event), event, now=now, windows=windows)
         case Connected() | Disconnected() | Booted() | ConnectorReported() | TransactionEnded() | SecurityEvent():
             return advance(attempt, reset, sighted(attempt.seen, event, reset), event, now=now, windows=windows)
-        case Request() | StandingChanged() | DeadlinePassed() | NotDelivered() | Withdrawn() | NotWithdrawn():
+        case Request() | StandingChanged() | Superseded() | DeadlinePassed():
+            return Decision(idle=Idle.NO_BEARING)
+        case NotDelivered() | Withdrawn() | NotWithdrawn():
             return Decision(idle=Idle.NO_BEARING)
         case _:
             assert_never(event)
 
 
 def _after_the_end(attempt: Attempt, event: Input, now: datetime, windows: Windows) -> Decision:
-    """Nothing changes any more, but that a lost charger which returns within the time is judged once again."""
+    """Nothing changes any more, but that a lost charger which returns within the time is judged once again.
+
+    Not once another Reset was decided on: what the charger does then may be because of that one.
+    """
     reset, lost_at = attempt.reset, attempt.lost_at
-    if attempt.status is not Status.LOST or reset is None or lost_at is None:
+    if attempt.status is not Status.LOST or reset is None or lost_at is None or attempt.superseded:
         return Decision(idle=Idle.OVER)
     match event:
         case DeadlinePassed() if is_awaited(attempt, event):
             return judge_again(attempt, reset, event, now, windows)
         case _ if event.at > lost_at + windows.revision:
             return Decision(idle=Idle.OVER)
+        case Superseded():
+            return superseded(attempt, reset, now, windows)
         case Probed() if event.number == reset.number:
             return was_there(attempt, reset, event, now, windows)
         case Sent() | Accepted() | Scheduled() | Unanswered() if event.number == reset.number:

@@ -10,7 +10,7 @@ from contracts.restart import Status
 from contracts.topics import Topic
 from restart_orchestrator import translate
 from restart_orchestrator.attempt import decide
-from restart_orchestrator.inputs import Input, Standing
+from restart_orchestrator.inputs import Input, Standing, Superseded
 from restart_orchestrator.metrics import AttemptMetrics
 from restart_orchestrator.states import Attempt, Moved, WakeMe, evolve
 from restart_orchestrator.store import Held, Recorded
@@ -26,7 +26,11 @@ class Desk:
         self._metrics = metrics
         self._held = {one.attempt.attempt_id: one for one in held}
         self._deadlines = {key: one.attempt.deadline for key, one in self._held.items()}
-        self._watching = {one.attempt.charger_id: key for key, one in self._held.items() if one.watching}
+        self._open: dict[str, UUID] = {}
+        self._lost: dict[str, UUID] = {}
+        for key, one in self._held.items():
+            if one.watching:
+                self._watchers(one.attempt)[one.attempt.charger_id] = key
         self._touched: dict[UUID, None] = {}
         self.history: list[Recorded] = []
         self.messages: list[tuple[Topic, Envelope[Message]]] = []
@@ -47,17 +51,22 @@ class Desk:
             if was is not None and ((now := self._held[key].attempt.deadline) is None or now.number != was.number)
         ]
 
-    def watched(self, charger_id: str) -> Attempt | None:
-        """The attempt that news of the charger go to."""
-        key = self._watching.get(charger_id)
+    def watching(self, charger_id: str) -> list[Attempt]:
+        """The attempts that news of the charger go to: a lost one, one under way. The earlier one hears them first."""
+        keys = (self._lost.get(charger_id), self._open.get(charger_id))
+        return [self._held[key].attempt for key in keys if key is not None]
+
+    def lost(self, charger_id: str) -> Attempt | None:
+        """The lost attempt that news of the charger may revise."""
+        key = self._lost.get(charger_id)
         return self._held[key].attempt if key is not None else None
 
     def with_open_attempt(self, standing: Standing, charger_id: str) -> Standing:
         """The standing as a new request finds it."""
-        watched = self.watched(charger_id)
-        if watched is None or not watched.is_open:
+        key = self._open.get(charger_id)
+        if key is None:
             return standing
-        return replace(standing, situation=replace(standing.situation, open_attempt=str(watched.attempt_id)))
+        return replace(standing, situation=replace(standing.situation, open_attempt=str(key)))
 
     def hear(self, attempt_id: UUID, event: Input, *, trace: str | None = None) -> None:
         """One input. `trace` is the traceparent of a request, which all that follows from it goes on with."""
@@ -73,9 +82,10 @@ class Desk:
             self.history.append(Recorded(transition, attempt, event.event_id))
         if attempt is None or not decision.transitions:
             return
+        may_be_revised = attempt.status is Status.LOST and not attempt.superseded
         held = Held(
             attempt,
-            watching=attempt.is_open or (attempt.status is Status.LOST and (known is None or known.watching)),
+            watching=attempt.is_open or (may_be_revised and (known is None or known.watching)),
             traceparent=known.traceparent if known is not None else trace,
         )
         self._keep(held)
@@ -85,20 +95,30 @@ class Desk:
         self.messages.extend(
             translate.to_messages(attempt, move, said, cause=event.event_id, now=self._now, trace=held.traceparent)
         )
+        if attempt.reset is not None and (known is None or known.attempt.reset is None):
+            self._supersede(attempt.charger_id, event)
+
+    def _supersede(self, charger_id: str, event: Input) -> None:
+        """A Reset was decided on: what the charger does from now on is no evidence of an earlier one."""
+        earlier = self._lost.get(charger_id)
+        if earlier is None:
+            return
+        self.hear(earlier, Superseded(event_id=event.event_id, at=self._now))
+        if self._held[earlier].watching:  # its day was over, so that it has not moved
+            self._keep(replace(self._held[earlier], watching=False))
 
     def _keep(self, held: Held) -> None:
         attempt = held.attempt
-        before = self._watching.get(attempt.charger_id)
+        for watchers in (self._open, self._lost):
+            if watchers.get(attempt.charger_id) == attempt.attempt_id:
+                del watchers[attempt.charger_id]
         if held.watching:
-            if before is not None and before != attempt.attempt_id:
-                # The one before was lost: from now on, news of the charger are about the new attempt.
-                self._held[before] = replace(self._held[before], watching=False)
-                self._touched[before] = None
-            self._watching[attempt.charger_id] = attempt.attempt_id
-        elif before == attempt.attempt_id:
-            del self._watching[attempt.charger_id]
+            self._watchers(attempt)[attempt.charger_id] = attempt.attempt_id
         self._held[attempt.attempt_id] = held
         self._touched[attempt.attempt_id] = None
+
+    def _watchers(self, attempt: Attempt) -> dict[str, UUID]:
+        return self._lost if attempt.status is Status.LOST else self._open
 
 
 def is_waiting(attempt: Attempt | None) -> bool:

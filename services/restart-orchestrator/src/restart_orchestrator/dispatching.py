@@ -86,6 +86,10 @@ def go_on(attempt: Attempt, standing: Standing, now: datetime, windows: Windows)
         settled = standing.quiet_since + windows.settle
         if now < settled:
             return _hold(attempt, min(settled, expiry(asked, windows)), now)
+    if standing.beside_lost:
+        # What the charger said before this Reset is evidence of the lost one: a deadline waits until that is read.
+        armed = attempt.deadline
+        return _hold(attempt, armed.due if armed is not None and armed.due <= now else now, now)
     return _dispatch(attempt, standing, now, windows, on_idle=on_idle)
 
 

@@ -29,6 +29,8 @@ from restart_orchestrator.windows import Windows
 Batch = Sequence[Envelope[Any]]
 LOOK_AGAIN = timedelta(milliseconds=200)
 """How soon a deadline is looked at again that came before all that had been said by then was read."""
+_HELD = frozenset({Status.QUEUED.value, Status.AWAITING_IDLE.value})
+"""What an attempt waits in whose Reset is not decided on yet: then a lost one may watch beside it."""
 
 
 class Handler:
@@ -114,17 +116,17 @@ class Handler:
         busy = await store.load_busy(session, awaited) if awaited else {}
         last: dict[str, Envelope[Any]] = {}
         for said in batch:
-            attempt = desk.watched(said.data.charger_id)
-            if attempt is None:
-                continue
-            last[attempt.charger_id] = said
-            if attempt.reset is not None:
-                idle = not _interferes(attempt, busy.get(attempt.charger_id, set()))
-                sighting = translate.to_sighting(said, idle=idle)
-                if sighting is not None:
-                    desk.hear(attempt.attempt_id, sighting)
+            last[said.data.charger_id] = said
+            for attempt in desk.watching(said.data.charger_id):
+                if attempt.reset is not None:
+                    idle = not _interferes(attempt, busy.get(attempt.charger_id, set()))
+                    sighting = translate.to_sighting(said, idle=idle)
+                    if sighting is not None:
+                        desk.hear(attempt.attempt_id, sighting)
         for attempt in waiting:
-            standing = standings[_asked_by(attempt)]
+            # After the lost one has heard all of it: what is known before a Reset is evidence of the one before.
+            beside_lost = desk.lost(attempt.charger_id) is not None
+            standing = replace(standings[_asked_by(attempt)], beside_lost=beside_lost)
             desk.hear(attempt.attempt_id, translate.to_change(last[attempt.charger_id], standing))
         await self._clear(session, desk)
 
@@ -136,7 +138,8 @@ class Handler:
         does a clock that was put forward end a wait that has not lasted as long.
         """
         await store.lock_all(session, [timer.payload["charger_id"] for timer in timers])
-        found = await store.load_attempts(session, [], [_attempt_of(timer) for timer in timers])
+        waited_for = [timer.payload["charger_id"] for timer in timers if timer.payload["waiting_for"] in _HELD]
+        found = await store.load_attempts(session, waited_for, [_attempt_of(timer) for timer in timers])
         held = {one.attempt.attempt_id: one.attempt for one in found}
         waiting = [attempt for attempt in held.values() if is_waiting(attempt)]
         standings = await store.load_standings(session, map(_asked_by, waiting))
@@ -156,9 +159,11 @@ class Handler:
         due: list[tuple[Timer, Deadline]] = []
         later: list[Alarm] = []
         heard: list[tuple[Timer, Deadline]] = []
+        beside_lost = {attempt.charger_id for attempt in held.values() if attempt.status is Status.LOST}
         for timer in timers:
             attempt, deadline = held[_attempt_of(timer)], _deadline_of(timer)
-            if is_waiting(attempt) or attempt.deadline is None or attempt.deadline.number != deadline.number:
+            alone = is_waiting(attempt) and attempt.charger_id not in beside_lost
+            if alone or attempt.deadline is None or attempt.deadline.number != deadline.number:
                 due.append((timer, deadline))
             elif (left := self._time_left(timer)) > LOOK_AGAIN:
                 later.append(Alarm(timer.key, self._clock.now() + left, timer.payload))

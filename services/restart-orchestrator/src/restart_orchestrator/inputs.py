@@ -62,6 +62,7 @@ class Standing:
         firmware_news_at: when it last said something of a firmware update.
         expected: how long restarts of its model and firmware usually take, where enough were seen.
         past: known only where a harder Reset may be decided on.
+        beside_lost: an earlier attempt is lost, and what was said by now but not read yet may revise it.
     """
 
     situation: Situation
@@ -78,6 +79,7 @@ class Standing:
     firmware_news_at: datetime | None = None
     expected: Expected | None = None
     past: Past | None = None
+    beside_lost: bool = False
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -135,6 +137,14 @@ class DeadlinePassed(Happening):
     waiting_for: Status
     number: int
     standing: Standing | None = None
+
+
+# --- another attempt, for a lost one ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(Happening):
+    """A newer attempt's Reset was decided on: what the charger does from now on may be because of that one."""
 
 
 # --- what became of the Reset -----------------------------------------------------------------------------------------
@@ -288,4 +298,4 @@ class SecurityEvent(Happening):
 
 Answer = Sent | Accepted | Scheduled | Rejected | Unsupported | Unanswered | NotDelivered | Withdrawn | Probed
 Sighting = Connected | Disconnected | Booted | ConnectorReported | TransactionEnded | SecurityEvent
-Input = Request | Cancel | StandingChanged | DeadlinePassed | Answer | NotWithdrawn | Sighting
+Input = Request | Cancel | StandingChanged | DeadlinePassed | Superseded | Answer | NotWithdrawn | Sighting

@@ -43,6 +43,7 @@ def end(
     seen: Seen | None = None,
     revises: int | None = None,
     cancelled_by: str | None = None,
+    superseded: bool = False,
 ) -> Decision:
     """The move to the attempt's end. `status` is that of the verdict's outcome unless another says it better."""
     seen_now = seen or attempt.seen
@@ -63,6 +64,7 @@ def end(
         verdict=verdict,
         revises=revises,
         cancelled_by=cancelled_by,
+        superseded=superseded,
     )
     return Decision(transitions=(move,))
 

@@ -53,6 +53,7 @@ class Attempt:
         lost_at: when it was given up as lost, and `lost_version` the version of that verdict.
         revises: the version whose verdict the present one replaces.
         withdrawal: someone asked to take it back when its Reset was on its way, and what came of that.
+        superseded: it was lost when a newer attempt's Reset was decided on, so that nothing can revise it any more.
     """
 
     attempt_id: UUID
@@ -80,6 +81,7 @@ class Attempt:
     revises: int | None = None
     cancelled_by: str | None = None
     withdrawal: Withdrawal | None = None
+    superseded: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -131,6 +133,7 @@ class Moved:
     revises: int | None = None
     cancelled_by: str | None = None
     withdrawal: Withdrawal | None = None
+    superseded: bool = False
     confidence: Confidence | None = None
     sentence: str = ""
 
@@ -259,4 +262,5 @@ def _moved(attempt: Attempt, move: Moved) -> Attempt:
         revises=move.revises or attempt.revises,
         cancelled_by=move.cancelled_by or attempt.cancelled_by,
         withdrawal=move.withdrawal or attempt.withdrawal,
+        superseded=move.superseded or attempt.superseded,
     )

@@ -31,6 +31,7 @@ from restart_orchestrator.inputs import (
     Sent,
     Standing,
     StandingChanged,
+    Superseded,
     TransactionEnded,
     Unanswered,
     Unsupported,
@@ -123,6 +124,10 @@ def cancelled(seconds: float, *, by: str = PERSON, role: Role | None = Role.ADMI
 
 def changed(seconds: float, now: Standing) -> StandingChanged:
     return StandingChanged(event_id=_id("changed", seconds), at=at(seconds), standing=now)
+
+
+def superseded(seconds: float) -> Superseded:
+    return Superseded(event_id=_id("superseded", seconds), at=at(seconds))
 
 
 def sent(seconds: float = 0.01, *, number: int = 0) -> Sent:

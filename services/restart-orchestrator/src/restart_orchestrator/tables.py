@@ -2,7 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.database import service_metadata
@@ -141,12 +154,14 @@ attempts = Table(
     Column("traceparent", Text),
     _moment("moved_at"),
     Column("state", JSONB, nullable=False),
+    Column("lost", Boolean, Computed("status = 'lost'::text", persisted=True)),
     comment="Where each attempt stands; the transitions are the truth and this their sum. watching: news of the "
-    "charger go to it, because it is open, or lost and the last one of its charger.",
+    "charger go to it, because it is open, or lost and no newer Reset was decided on.",
 )
 Index(
     "uq_attempts_watching",
     attempts.c.charger_id,
+    attempts.c.lost,
     unique=True,
     postgresql_where=text("watching"),
 )
@@ -166,6 +181,7 @@ Index("ix_attempts_charger", attempts.c.charger_id)
 Index("ix_attempt_transitions_opened", attempt_transitions.c.at, postgresql_where=text("version = 0"))
 Index("ix_attempt_transitions_restarted", attempt_transitions.c.at, postgresql_where=text("status = 'restarted'"))
 # Neither may be on attempts: a column that changes with each move, once indexed, makes each move rewrite every index.
+# For the same reason uq_attempts_watching has `lost`, which changes once, and not the status.
 
 duration_samples = Table(
     "duration_samples",

@@ -30,6 +30,7 @@ _HEARD = "The charger is there, it was heard after the time for this"
 _ASKED = "It is asked whether it is there at all"
 _NOT_YET = "It is there, and its time for this is not over: a clock was put forward"
 _UNSEEN = "Nobody heard of it any more"
+_SUPERSEDED = "A newer attempt's Reset goes out, so that what the charger does from now on says nothing of this one"
 _WITHDRAWAL: Mapping[str | None, str] = {
     None: "It is to be taken back, and the bridge is asked whether the Reset was claimed for sending",
     "too_late": "It can't be taken back any more: the Reset was claimed for sending",
@@ -86,6 +87,8 @@ def confidence(attempt: Attempt) -> Confidence:
 def sentence(before: Attempt | None, move: Moved, after: Attempt) -> str:
     """What happened and where that leaves the attempt, in English; the portal has words of its own."""
     parts = [_observed(one) for one in move.evidence]
+    if move.superseded:
+        parts.append(_SUPERSEDED)
     if move.withdrawal is not None:
         parts.append(_WITHDRAWAL.get(move.withdrawal.answer, ""))
     if (
@@ -101,7 +104,7 @@ def sentence(before: Attempt | None, move: Moved, after: Attempt) -> str:
         parts.append("Its group allows a harder Reset, which is on its way now")
     elif move.verdict is not None:
         parts.append(_concluded(move.verdict, move.refusals, revised=move.revises is not None))
-    elif before is None or before.status is not move.status:
+    elif before is None or before.status is not move.status or not parts:
         parts.append(_STANDS.get(move.status, after.status.value))
     return " ".join(f"{part}." for part in parts if part)
 

@@ -169,8 +169,9 @@ def to_messages(
 ) -> Iterator[tuple[Topic, Envelope[Message]]]:
     """What is published of one decision: the command first, because someone waits for it.
 
-    `attempt` is as it is after the move. The ids derive from `cause`, the message or deadline that was decided about;
-    `trace` is the traceparent of the request, so that all of an attempt is one trace.
+    `attempt` is as it is after the move. The ids derive from it and from `cause`, the message or deadline that was
+    decided about, which may move a lost attempt and a waiting one; `trace` is the traceparent of the request, so that
+    all of an attempt is one trace.
     """
     said: list[tuple[Topic, Message]] = []
     if command is not None:
@@ -178,7 +179,7 @@ def to_messages(
     if move is not None:
         said.append((topics.RESTART_ATTEMPTS, _moved(attempt, move)))
     for index, (topic, message) in enumerate(said):
-        event_id = derived_id(cause, f"{index}:{message.wire_type}")
+        event_id = derived_id(cause, f"{attempt.attempt_id}:{index}:{message.wire_type}")
         yield topic, Envelope(id=event_id, source=SOURCE, time=now, data=message, traceparent=trace)
 
 

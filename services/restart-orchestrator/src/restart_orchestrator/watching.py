@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from contracts.restart import Outcome, Status, Step
+from contracts.restart import Health, Outcome, Status, Step
 from restart_orchestrator.escalation import conclude
 from restart_orchestrator.evidence import has_restarted, ignored, judge, proof, proven, unheard, unseen
 from restart_orchestrator.health import BOOT_LOOP
@@ -129,6 +129,20 @@ def judge_again(attempt: Attempt, reset: Reset, event: DeadlinePassed, now: date
             return Decision(idle=Idle.NO_BEARING)  # it is as lost as before
     verdict = judge(attempt.seen, reset, usual_away=windows.usual_away)
     return end(attempt, verdict, now, event, revises=attempt.lost_version)
+
+
+def superseded(attempt: Attempt, reset: Reset, now: datetime, windows: Windows) -> Decision:
+    """A newer attempt's Reset goes out: a lost one is judged by what proves its restart by now, or stays lost.
+
+    Its grace time may be cut short by that. Then what is not back yet might have been, so nothing is said of it.
+    """
+    if not has_restarted(attempt.seen, reset):
+        return Decision(transitions=(Moved(at=now, status=Status.LOST, superseded=True),))
+    verdict = judge(attempt.seen, reset, usual_away=windows.usual_away)
+    if verdict.health is Health.UNHEALTHY:
+        facts = {name: fact for name, fact in verdict.params.items() if name != "connectors"}
+        verdict = verdict.model_copy(update={"health": None, "params": facts})
+    return end(attempt, verdict, now, revises=attempt.lost_version, superseded=True)
 
 
 def _place(attempt: Attempt, seen: Seen, reset: Reset) -> Status:
