@@ -10,6 +10,4 @@ step lint;          $bin/ruff check --quiet .
 step types;         $bin/mypy --num-workers 2
 step imports;       $bin/lint-imports --config pyproject.toml --no-logo >/dev/null || $bin/lint-imports --config pyproject.toml
 step contracts;     $bin/python -m contracts check
-# What tries the HTTP API out stays unloaded: none of these tests uses it, and each process would spend a second on it.
-step "unit tests";  $bin/python -m pytest tests/unit tests/contracts tests/property -q -p no:schemathesis \
-                        -n 2 --dist loadfile --no-loadscope-reorder
+step "unit tests";  $bin/python -m pytest tests/unit tests/contracts tests/property -q -n 2 --dist loadfile --no-loadscope-reorder

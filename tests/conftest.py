@@ -13,14 +13,19 @@ import pytest
 from go_charge_points import go
 from httpx2._transports import default as httpx2_transports
 from hypothesis import settings
+from memory_folder import keep_in_memory
 from side_by_side import CRASHES, ByRunningSystem
 
 from chassis import migrations
+from chassis.garbage import collect_rarely, keep_what_lives
 from ops.embedded.testing import Infrastructure
 
 # Every HTTP client reads the certificates of all authorities, for 40 ms; tests have thousands of clients, few speak TLS,
 # and those bring their own. The clients of the package ask this function of its module.
 httpx2_transports.create_ssl_context = cache(httpx2_transports.create_ssl_context)
+
+keep_in_memory()
+collect_rarely()
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("ci")
@@ -50,6 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place)
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests live from here to the end: a seventh of the time of the quick ones went into looking for garbage."""
+    keep_what_lives()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """What shares more than its file does stays together, too."""
@@ -57,24 +67,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def infrastructure() -> Iterator[Infrastructure]:
-    """Kafka with SCRAM and rights as the contracts give them, and PostgreSQL; both for the whole session."""
+def database_server() -> Iterator[Infrastructure]:
+    """PostgreSQL, and a Kafka that is started for those who ask for `infrastructure`; for the whole session."""
     folder = Path(tempfile.mkdtemp(prefix="comeback-tests-"))
     parts = Infrastructure(folder)
-
-    async def start() -> None:
-        await parts.start()
-        await parts.provision()
-
-    async def stop() -> None:
-        await parts.stop()
-
     try:
-        asyncio.run(start())
+        asyncio.run(parts.start_postgres())
         yield parts
     finally:
-        asyncio.run(stop())
+        asyncio.run(parts.stop())
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def infrastructure(database_server: Infrastructure) -> Infrastructure:
+    """Kafka with SCRAM and rights as the contracts give them, and PostgreSQL; both for the whole session."""
+
+    async def start() -> None:
+        await database_server.start_kafka()
+        await database_server.provision()
+
+    asyncio.run(start())
+    return database_server
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +97,7 @@ def plain_infrastructure() -> Iterator[Infrastructure]:
     folder = Path(tempfile.mkdtemp(prefix="comeback-tests-"))
     parts = Infrastructure(folder, secure=False)
     try:
-        asyncio.run(parts.start())
+        asyncio.run(parts.start_kafka())
         yield parts
     finally:
         asyncio.run(parts.stop())
@@ -97,13 +111,13 @@ def kafka_bootstrap(plain_infrastructure: Infrastructure) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated(infrastructure: Infrastructure) -> Callable[[str], Awaitable[str]]:
+def migrated(database_server: Infrastructure) -> Callable[[str], Awaitable[str]]:
     """The name of a database in which a service's migrations have run. They run once; tests get copies."""
     made: dict[str, str] = {}
 
     async def once(service: str) -> str:
         if service not in made:
-            url = await infrastructure.create_database()
+            url = await database_server.create_database()
             metadata = importlib.import_module(f"{service}.tables").metadata
             await migrations.run(service, metadata, migrations.directory_of(service), url)
             made[service] = url.rpartition("/")[2]
@@ -114,18 +128,18 @@ def migrated(infrastructure: Infrastructure) -> Callable[[str], Awaitable[str]]:
 
 @pytest.fixture
 async def new_database(
-    infrastructure: Infrastructure, migrated: Callable[[str], Awaitable[str]]
+    database_server: Infrastructure, migrated: Callable[[str], Awaitable[str]]
 ) -> AsyncIterator[Callable[..., Awaitable[str]]]:
     """Makes fresh databases, empty or migrated for a service; gives their address as the super-user, and drops them."""
     made: list[str] = []
 
     async def make(service: str | None = None) -> str:
-        made.append(await infrastructure.create_database(like=await migrated(service) if service else None))
+        made.append(await database_server.create_database(like=await migrated(service) if service else None))
         return made[-1]
 
     yield make
     for url in made:
-        await infrastructure.drop_database(url)
+        await database_server.drop_database(url)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from chromium_switches import SWITCHES
 from playwright.async_api import async_playwright, expect
 from running_system import PASSWORD
 
@@ -12,7 +13,7 @@ expect.set_options(timeout=60_000)  # a loaded machine may be late
 @pytest.fixture
 async def page(chromium, system):
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         context = await browser.new_context(base_url=system.url)
         page = await context.new_page()
         problems = []

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from types import TracebackType
@@ -201,24 +202,28 @@ class Stack:
         if self.options.services:
             with step(self._reporter, "Migrations") as migrating:
                 remarks = await database.schema_remarks(url, modules)
-                at_once = asyncio.Semaphore(os.cpu_count() or 1)
-                done = await _together(*(self._migrate(each, remarks, at_once) for each in self.options.services))
-                migrating.outcome = f"{sum(done)} schemas migrated" if any(done) else "nothing to do"
+                done = await self._migrate(remarks)
+                migrating.outcome = f"{done} schemas migrated" if done else "nothing to do"
 
-    async def _migrate(self, service: Service, remarks: Mapping[str, str], at_once: asyncio.Semaphore) -> bool:
-        """Migrate, unless the schema is remembered to have had these very migrations; whether it was needed."""
-        fingerprint = service.migrations()
-        remark = f"migrated {fingerprint}"
-        if fingerprint and remarks.get(service.module) == remark:
-            return False
-        async with at_once:
-            title = f"The migration of {service.name}"
-            log = self.data.log(f"{service.name}-migrate")
-            program = Program(title, service.command("migrate"), log, env=self._environment(service))
-            await run(program, "failed")
-        if fingerprint:
-            await database.remark_schema(self._database_urls[service.module], service.module, remark)
-        return True
+    async def _migrate(self, remarks: Mapping[str, str]) -> int:
+        """Migrate the schemas that are not remembered to have had these very migrations; how many there were."""
+        found = [(service, service.migrations()) for service in self.options.services]
+        due = {service.module: f"migrated {fingerprint}" for service, fingerprint in found if fingerprint}
+        due = {module: remark for module, remark in due.items() if remarks.get(module) != remark}
+        if due:  # Together: a process for each would take six times as long.
+            urls = {f"{module.upper()}_DATABASE_URL": self._database_urls[module] for module in due}
+            program = (sys.executable, "-m", "chassis.migrate_command", *due)
+            await self._run_migration("The migration of the schemas", program, "migrations", _inherited() | urls)
+        for module, remark in due.items():
+            await database.remark_schema(self._database_urls[module], module, remark)
+        others = [service for service, fingerprint in found if not fingerprint]
+        for service in others:
+            title, log = f"The migration of {service.name}", f"{service.name}-migrate"
+            await self._run_migration(title, service.command("migrate"), log, self._environment(service))
+        return len(due) + len(others)
+
+    async def _run_migration(self, title: str, argv: tuple[str, ...], log: str, env: Mapping[str, str]) -> None:
+        await run(Program(title, argv, self.data.log(log), env=env), "failed")
 
     async def _start_service(self, service: Service) -> None:
         program = Program(service.name, service.command(), self.data.log(service.name), env=self._environment(service))
@@ -227,9 +232,8 @@ class Stack:
         await self._supervisor.start(service.name, Process(program), check, _SERVICE_START_S)
 
     def _environment(self, service: Service) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in _OURS}
         return {
-            **inherited,
+            **_inherited(),
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self._database_urls[service.module],
             **(self._kafka_access[service.name].environment() if service.name in self._kafka_access else {}),
@@ -326,6 +330,10 @@ async def run_stack(
         await stack.stop()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
 
 
 async def _together(*parts: Coroutine[Any, Any, _T]) -> list[_T]:

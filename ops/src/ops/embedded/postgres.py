@@ -36,7 +36,16 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "log_checkpoints": "off",
 }
-_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # No more log than a start after a crash needs: it may lie in memory.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "192MB",
+    "min_wal_size": "32MB",
+}
 
 
 def programs() -> Path:

@@ -61,10 +61,22 @@ class Infrastructure:
         Raises:
             Problem: what kept one of them from starting.
         """
-        await asyncio.gather(self._start_kafka(reporter or Reporter()), self._start_postgres())
+        await asyncio.gather(self.start_kafka(reporter), self.start_postgres())
+
+    async def start_kafka(self, reporter: Reporter | None = None) -> None:
+        """Start the broker alone."""
+        await self.kafka.prepare(reporter or Reporter())
+        await self.kafka.start()
+        if self._secure:
+            await self._cluster().create_users({ADMIN: _PASSWORD})
+
+    async def start_postgres(self) -> None:
+        """Start the database server alone."""
+        await self.postgres.prepare()
+        await self.postgres.start()
 
     async def stop(self) -> None:
-        """Stop both."""
+        """Stop what was started."""
         started = [part for part in (self.kafka, self.postgres) if part.prepared]
         await asyncio.gather(*(part.stop() for part in started))
 
@@ -101,16 +113,6 @@ class Infrastructure:
         passwords = dict.fromkeys((*(service.module for service in SERVICES), OPERATOR), _PASSWORD)
         await database.provision_roles(url, passwords, OPERATOR, alone=True)
         return {name: database.with_user(url, name, _PASSWORD) for name in passwords}
-
-    async def _start_kafka(self, reporter: Reporter) -> None:
-        await self.kafka.prepare(reporter)
-        await self.kafka.start()
-        if self._secure:
-            await self._cluster().create_users({ADMIN: _PASSWORD})
-
-    async def _start_postgres(self) -> None:
-        await self.postgres.prepare()
-        await self.postgres.start()
 
     def _cluster(self) -> Cluster:
         return Cluster(self.kafka_access(), mechanism="PLAIN")

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from chromium_switches import SWITCHES
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from chassis.testing import eventually
@@ -263,7 +264,7 @@ async def world(
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     """One for all: to start it takes longer than most tests. Each test has contexts of its own in it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         yield browser
         await browser.close()
 
