@@ -57,6 +57,7 @@ async def test_axe_finds_nothing_on_any_page_and_none_is_too_wide_for_a_phone(
         await checked(page, path)
         await fits(page, path)
     await page.goto("/chargers/CP-1")
+    await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "available")
     await page.get_by_test_id("restart-icon").click()
     await page.locator("details.options summary").click()
     await checked(page, "the dialog")

@@ -223,6 +223,7 @@ async def test_the_language_is_the_browsers_until_another_is_chosen_and_stays(de
     await expect(page.get_by_role("heading", name="Chargers")).to_be_visible()
     await expect(page).to_have_url(re.compile(r"/chargers\?q=cp$"))
     await page.goto("/chargers/CP-1")
+    await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "available")
     await page.get_by_test_id("restart-icon").click()
     await expect(page.get_by_test_id("restart-dialog")).to_contain_text("CHARGER RESTART")
 
