@@ -103,10 +103,12 @@ async def two(environment) -> AsyncIterator[tuple[Instance, Instance]]:
 
 
 async def heard(neighbours: Neighbours, kind: type, count: int = 1) -> list[Any]:
+    """What was said of this kind, by sessions: what two instances say is not in the order of their sessions."""
+
     def enough() -> list[Any]:
         found = [said for said in neighbours.heard if isinstance(said, kind)]
         assert len(found) >= count, neighbours.heard
-        return found
+        return sorted(found, key=lambda said: said.epoch)
 
     return await eventually(enough, 60)
 
