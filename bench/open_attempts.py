@@ -21,10 +21,9 @@ _COPY = """
           from generate_series($2::int, $3::int) as n
     ), opened as (
         insert into restart_orchestrator.attempts
-        select (jsonb_populate_record(null::restart_orchestrator.attempts, to_jsonb(template) || jsonb_build_object(
-                   'attempt_id', fresh.attempt_id, 'charger_id', fresh.charger_id,
-                   'state', template.state || jsonb_build_object(
-                       'attempt_id', fresh.attempt_id, 'charger_id', fresh.charger_id)))).*
+            (attempt_id, charger_id, status, watching, version, traceparent, moved_at, state)
+        select fresh.attempt_id, fresh.charger_id, status, watching, version, traceparent, moved_at,
+               state || jsonb_build_object('attempt_id', fresh.attempt_id, 'charger_id', fresh.charger_id)
           from template, fresh
     ), told as (
         insert into restart_orchestrator.attempt_transitions
