@@ -99,12 +99,13 @@ class TestAttempts:
 
     async def test_who_has_locked_a_charger_is_waited_for_and_what_it_committed_is_seen(self, side: Side) -> None:
         attempt, history = told(sent())
-        locked = asyncio.Event()
+        locked, looked = asyncio.Event(), asyncio.Event()
 
         async def second() -> int:
             await locked.wait()
             async with side.begin() as session:
                 assert await side.store.load_attempts(session, [CHARGER]) == []
+                looked.set()
                 await side.store.lock_all(session, ["CHARGER-2", CHARGER])
                 return len(await side.store.load_attempts(session, [CHARGER]))
 
@@ -114,6 +115,9 @@ class TestAttempts:
             await side.store.lock_all(session, [CHARGER])
             await side.write(session, also=side.store.record([Held(attempt, watching=True)], history))
             locked.set()
+            looking = asyncio.create_task(looked.wait())
+            await asyncio.wait([waiting, looking], return_when=asyncio.FIRST_COMPLETED)
+            looking.cancel()
             await asyncio.wait([waiting], timeout=0.2)
             assert not waiting.done()
         assert await waiting == 1
