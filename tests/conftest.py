@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests live from here to the end: a seventh of the time of the quick ones went into looking for garbage."""
+    """Thousands of tests live from here to the end, and are not to be looked through for garbage again and again."""
     keep_what_lives()
 
 

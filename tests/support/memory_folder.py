@@ -13,7 +13,7 @@ ROOM = 8 * 1024**3
 def keep_in_memory() -> None:
     """Has temporary files lie in memory where there is room, unless TMPDIR says where they should.
 
-    Each test has a database of its own, of some hundred files. A disk takes four times as long to make them.
+    Each test has a database of its own, of some hundred files, which a disk is slow to make and to remove.
     """
     if "TMPDIR" not in os.environ and _usable():
         os.environ["TMPDIR"] = str(MEMORY)

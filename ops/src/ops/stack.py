@@ -210,7 +210,7 @@ class Stack:
         found = [(service, service.migrations()) for service in self.options.services]
         due = {service.module: f"migrated {fingerprint}" for service, fingerprint in found if fingerprint}
         due = {module: remark for module, remark in due.items() if remarks.get(module) != remark}
-        if due:  # Together: a process for each would take six times as long.
+        if due:  # Together: a process for each would load six services.
             urls = {f"{module.upper()}_DATABASE_URL": self._database_urls[module] for module in due}
             program = (sys.executable, "-m", "chassis.migrate_command", *due)
             await self._run_migration("The migration of the schemas", program, "migrations", _inherited() | urls)

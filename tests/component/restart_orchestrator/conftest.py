@@ -322,6 +322,22 @@ async def orchestrator(start: Start) -> Orchestrator:
     return ready
 
 
+@pytest.fixture
+def lose(orchestrator: Orchestrator) -> Callable[[], Awaitable[UUID]]:
+    """Restarts, each of a charger that went away and was not back in time."""
+
+    async def lost() -> UUID:
+        attempt = await orchestrator.ask()
+        await orchestrator.send(attempt)
+        await orchestrator.accept(attempt)
+        await orchestrator.disconnect(after=10)
+        await orchestrator.pass_time(300)
+        assert (await orchestrator.statuses(attempt))[-1] is Status.LOST
+        return attempt
+
+    return lost
+
+
 @pytest.fixture(params=["postgresql", "simulation"])
 async def side(request: pytest.FixtureRequest, start: Start) -> Side:
     """The tables of an orchestrator that knows nothing yet."""

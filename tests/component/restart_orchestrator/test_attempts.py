@@ -204,13 +204,8 @@ async def test_an_answer_that_is_read_twice_or_late_counts_once(orchestrator):
     assert await orchestrator.moves(attempt) == moves
 
 
-async def test_a_lost_charger_that_returns_is_judged_anew(orchestrator):
-    attempt = await orchestrator.ask()
-    await orchestrator.send(attempt)
-    await orchestrator.accept(attempt)
-    await orchestrator.disconnect(after=10)
-    await orchestrator.pass_time(300)
-    assert (await orchestrator.statuses(attempt))[-1] is Status.LOST
+async def test_a_lost_charger_that_returns_is_judged_anew(orchestrator, lose):
+    attempt = await lose()
     await orchestrator.connect(SESSION + 1, after=3600)
     await orchestrator.boot(SESSION + 1, after=1)
     await orchestrator.pass_time(60)

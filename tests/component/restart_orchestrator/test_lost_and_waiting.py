@@ -1,9 +1,5 @@
 """A lost attempt and one that waits for the same charger, on a real database: both hear of it, until a Reset goes out."""
 
-from collections.abc import Awaitable, Callable
-from uuid import UUID
-
-import pytest
 from sqlalchemy import text
 
 from chassis.testing.outbox import outbox_messages
@@ -13,22 +9,6 @@ from restart_orchestrator.hearing import partition_of
 
 CHARGER, PERSON, SESSION = "CHARGER-1", "ada", 7
 DAY = 24 * 3600
-
-
-@pytest.fixture
-async def lose(orchestrator) -> Callable[[], Awaitable[UUID]]:
-    """A restart whose charger went away and was not back in time."""
-
-    async def lost() -> UUID:
-        attempt = await orchestrator.ask()
-        await orchestrator.send(attempt)
-        await orchestrator.accept(attempt)
-        await orchestrator.disconnect(after=10)
-        await orchestrator.pass_time(300)
-        assert (await orchestrator.statuses(attempt))[-1] is Status.LOST
-        return attempt
-
-    return lost
 
 
 async def last(orchestrator, attempt):

@@ -57,7 +57,7 @@ def _to_json(event: Any, **_options: Any) -> str:
 
 
 class _Lines(structlog.WriteLogger):
-    """Writes lines under a name. Through the standard library's own logging a line would take three times as long."""
+    """Writes lines under a name, without the standard library's way of a record through loggers and handlers."""
 
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)

@@ -48,7 +48,7 @@ async def create_database(admin_url: str, name: str, like: str | None = None) ->
     async with connected(admin_url) as connection:
         if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             return False
-        # Copied file by file, not page by page through the log: half of the work.
+        # Copied file by file, and not page by page through the log.
         copied = f" TEMPLATE {_quoted(like)} STRATEGY FILE_COPY" if like else ""
         await connection.execute(f"CREATE DATABASE {_quoted(name)}{copied}")
         return True

@@ -56,7 +56,7 @@ def properties(port: int, controller_port: int, password: str | None) -> Mapping
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
         "controller.quorum.append.linger.ms": "5",
-        # What it writes when there is nothing to write is two thirds of what an idle broker does.
+        # How often it writes a record when there is nothing to write.
         "metadata.max.idle.interval.ms": "5000",
         # After a crash the controller waits for the earlier broker's session to end before it lets the new one in.
         "broker.session.timeout.ms": "3000",
