@@ -1,5 +1,7 @@
 """The dialog CHARGER RESTART: what closes it sends nothing, and what is sent is sent once."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -60,6 +62,26 @@ async def test_whatever_closes_it_sends_nothing_and_gives_the_focus_back(desk, w
     await expect(dialog).to_be_hidden()
     await has_focus(page, "restart-icon")
     assert sent == []
+
+
+async def test_a_press_before_the_state_is_known_opens_it_as_soon_as_it_is(desk):
+    page = await desk.page("/chargers")
+    known = asyncio.Event()
+
+    async def later(route):
+        await known.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/chargers/CP-1", later)
+    await page.evaluate(
+        "() => { const element = document.createElement('charger-restart'); element.setAttribute('charger-id', 'CP-1');"
+        " document.body.prepend(element); }"
+    )
+    await expect(page.get_by_test_id("restart-icon")).to_have_attribute("data-kind", "unknown")
+    await page.get_by_test_id("restart-icon").click()
+    await expect(page.get_by_test_id("restart-dialog")).to_be_hidden()
+    known.set()
+    await expect(page.get_by_test_id("restart-dialog")).to_be_visible()
 
 
 async def test_a_drag_from_inside_to_outside_does_not_cancel(desk):

@@ -240,7 +240,8 @@ export class ChargerRestart extends HTMLElement {
 
   #pressed(run, event) {
     event.preventDefault();
-    if (run.button.dataset.kind === "unknown") { this.#refresh(run); return; }
+    // Nobody has to press twice: what was asked for before the state was known is done when it is, if it can be.
+    if (run.button.dataset.kind === "unknown") { this.#refresh(run).then(() => { if (this.#run === run && run.button.dataset.kind === "available") this.#ask(run.button); }); return; }
     if (run.button.getAttribute("aria-disabled") !== "true") this.#ask(run.button);
   }
 
