@@ -238,6 +238,8 @@ class Stack:
             "DATABASE_URL": self._database_urls[service.module],
             **(self._kafka_access[service.name].environment() if service.name in self._kafka_access else {}),
             **environment(service, self.ports, self.options.host),
+            # The next process of a service that was killed takes its place at once. Others may use this Kafka, too.
+            "INSTANCE_ID": f"{service.name}-{self.data.secret('instance')[:8]}",
             **self.options.env,
             **self.options.service_env.get(service.name, {}),
         }

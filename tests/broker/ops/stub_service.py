@@ -8,7 +8,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-NAMES = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_USERNAME", "KAFKA_PASSWORD", "GREETING", "PORTAL_AUTH_URL")
+NAMES = (
+    *("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_USERNAME", "KAFKA_PASSWORD"),
+    *("INSTANCE_ID", "GREETING", "PORTAL_AUTH_URL"),
+)
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -95,6 +95,13 @@ async def test_each_service_is_told_its_own_credentials_and_what_was_passed_thro
     assert auth["KAFKA_PASSWORD"] != portal["KAFKA_PASSWORD"]
 
 
+async def test_each_service_has_a_name_that_stays_with_the_folder_and_is_nobody_elses(folder, stack):
+    """By it, the next process of one that was killed takes its place."""
+    of_the_folder = (folder / "secrets" / "instance").read_text()[:8]
+    named = {service.name: heard(stack, service.name)["INSTANCE_ID"] for service in SERVICES}
+    assert named == {service.name: f"{service.name}-{of_the_folder}" for service in SERVICES}
+
+
 async def test_every_service_was_migrated_before_it_was_started(folder, stack):
     assert {file.stem for file in folder.glob("*.migrated")} == {service.name for service in SERVICES}
 

@@ -96,6 +96,7 @@ class Subscription:
         subscriber = broker.subscriber(
             processor.topic.name,
             group_id=group,
+            group_instance_id=kafka.instance_id,
             batch=True,
             max_records=MAX_RECORDS,
             ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -149,6 +150,10 @@ class Subscription:
         self.processor.stop()
         await cancel(self._committing)
         await self.commit()
+        if self.consumer is not None:
+            # The client never takes leave of a group that knows it by name: then nobody would read for ten seconds,
+            # where no process of this name comes back.
+            self.consumer._coordinator._group_instance_id = None  # noqa: SLF001 it has no other way
 
     async def _commit_later(self) -> None:
         while self._handled:

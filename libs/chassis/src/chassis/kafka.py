@@ -25,18 +25,31 @@ small broker more while nothing happens; longer delays a partition that was left
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Where Kafka is and who we are there. Without a user name the connection is plain and anonymous."""
+    """Where Kafka is and who we are there. Without a user name the connection is plain and anonymous.
+
+    Attributes:
+        instance_id: the name by which consumer groups know the next process again after this one was killed, so that it
+            takes this one's place at once. None: the groups wait until they have not heard of this one for long enough.
+    """
 
     bootstrap_servers: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     client_id: str = "comeback"
+    instance_id: str | None = None
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings, client_id: str) -> "KafkaConnection":
         password = settings.kafka_password.get_secret_value() if settings.kafka_password else None
-        return cls(settings.kafka_bootstrap_servers, settings.kafka_username, password, settings.kafka_tls, client_id)
+        return cls(
+            settings.kafka_bootstrap_servers,
+            settings.kafka_username,
+            password,
+            settings.kafka_tls,
+            client_id,
+            settings.instance_id,
+        )
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments for an aiokafka client."""

@@ -29,7 +29,9 @@ class ServiceSettings(BaseSettings):
     operations_port: int | None = Field(default=None, ge=0, le=65535, validation_alias="OPERATIONS_PORT")
     log_level: str = Field(default="INFO", validation_alias="LOG_LEVEL")
     log_format: Literal["json", "console"] = Field(default="json", validation_alias="LOG_FORMAT")
-    instance_id: str | None = Field(default=None, validation_alias="INSTANCE_ID")
+    instance_id: str | None = Field(
+        default=None, min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$", validation_alias="INSTANCE_ID"
+    )
 
     @classmethod
     def prefix(cls) -> str:
