@@ -3,26 +3,30 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-python=${PYTHON:-}
-if [ -z "$python" ]; then
-    for candidate in python3.13 python3.12 python3.11 python3; do
-        if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
-            python=$candidate
-            break
-        fi
-    done
-fi
-if [ -z "$python" ]; then
-    echo "Comeback needs Python 3.11, 3.12 or 3.13, and none of them was found. Install one, or name it: make setup PYTHON=/path/to/python3" >&2
-    exit 1
-fi
-
 wanted=$(cat requirements.lock contracts/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml ops/pyproject.toml simulator/pyproject.toml ops/setup.sh | cksum)
 if [ -x .venv/bin/python ] && [ "$(cat .venv/comeback-setup 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
-echo "Setting up .venv with $("$python" --version) (the first time downloads everything it needs) ..."
+# A Python that was compiled with its own profile is clearly faster. Distributions compile it so, version managers only if
+# they are told (decision 0072). So the first that is fast; where none is, the first.
+fits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+is_fast='import sys, sysconfig; sys.exit(not (sys.base_prefix == "/usr" or "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))))'
+python=${PYTHON:-}
+if [ -x .venv/bin/python ]; then
+    python=.venv/bin/python
+fi
+for wish in "$is_fast" ""; do
+    for candidate in python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
+        if [ -z "$python" ] && "$candidate" -c "$fits" 2>/dev/null && "$candidate" -c "$wish" 2>/dev/null; then
+            python=$candidate
+        fi
+    done
+done
+if [ -z "$python" ]; then
+    echo "Comeback needs Python 3.11, 3.12 or 3.13 with its module venv, and found none. Install one (on Debian and Ubuntu the package python3-venv brings the module), or name it: make setup PYTHON=/path/to/python3" >&2
+    exit 1
+fi
+echo "Setting up .venv with $("$python" --version), $("$python" -c 'import sys; print(sys.executable)') (the first time downloads everything it needs) ..."
 if [ ! -x .venv/bin/python ] && ! "$python" -m venv .venv; then
     echo "Python could not make a virtual environment. On Debian and Ubuntu the package python3-venv brings what is missing." >&2
     rm -rf .venv

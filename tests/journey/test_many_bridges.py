@@ -28,6 +28,7 @@ class Balancer:
         self._server: asyncio.Server | None = None
         self._next = 0
         self._pipes: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> str:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
@@ -39,12 +40,16 @@ class Balancer:
         for pipe in list(self._pipes):
             pipe.cancel()
         await asyncio.gather(*self._pipes, return_exceptions=True)
+        for writer in self._writers:  # A pipe that was cancelled before its first step has closed nothing.
+            writer.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         for _ in self.ports:
             self._next = (self._next + 1) % len(self.ports)
             with suppress(OSError):
                 there, back = await asyncio.open_connection("127.0.0.1", self.ports[self._next])
+                self._writers.add(back)
                 for pair in ((reader, back), (there, writer)):
                     pipe = asyncio.create_task(self._pipe(*pair))
                     self._pipes.add(pipe)

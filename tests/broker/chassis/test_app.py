@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -232,8 +233,7 @@ async def test_wrong_settings_end_it_at_once_with_a_sentence(program, changes, s
 
 
 async def test_a_port_that_is_taken_ends_it_with_a_sentence(program):
-    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", program.port)
-    async with server:
+    with socket.create_server(("127.0.0.1", program.port)):
         ended = await asyncio.to_thread(program.call)
     assert ended.returncode == 1
     assert f"127.0.0.1:{program.port}" in ended.stderr

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 
+from chassis import migrations
 from chassis.clock import SystemClock
 from chassis.kafka import KafkaConnection
 from chassis.metrics import Metrics
@@ -25,6 +26,7 @@ from contracts.calls import CallCharger
 from contracts.envelope import Envelope
 from contracts.fleet import CredentialSet
 from contracts.ocpp import ResetCharger, StrangerRefused
+from ocpp_bridge.tables import metadata
 
 PASSWORD = b"0123456789abcdef0123"
 SALT = b"some salt"
@@ -67,13 +69,6 @@ async def running(environment: dict[str, str]) -> AsyncIterator[Process]:
         yield process
     finally:
         await process.end()
-
-
-async def migrate(environment: dict[str, str]) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ocpp_bridge", "migrate", env=os.environ | environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    assert await process.wait() == 0
 
 
 class Neighbours:
@@ -182,5 +177,5 @@ async def environment(infrastructure, new_database) -> dict[str, str]:
         "OCPP_BRIDGE_PORT": "0",
         "INSTANCE_ID": "bridge-under-test",
     }
-    await migrate(made)
+    await migrations.run("ocpp_bridge", metadata, migrations.directory_of("ocpp_bridge"), roles["ocpp_bridge"])
     return made

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
@@ -51,7 +52,16 @@ class Host:
         return f"http://localhost:{self.port}"
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+        try:
+            # A browser also opens connections that it may never ask on.
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                asked = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+                writer.write(self._page(asked))
+                await writer.drain()
+        finally:
+            writer.close()
+
+    def _page(self, asked: str) -> bytes:
         kind, text = ("text/html", HOST_PAGE)
         if asked.startswith("/host.js"):
             kind, text = "text/javascript", HOST_SCRIPT.format(portal=self.portal)
@@ -59,9 +69,7 @@ class Host:
         head = (
             f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Security-Policy: {policy}\r\nConnection: close\r\n\r\n"
         )
-        writer.write(head.encode() + text.encode())
-        await writer.drain()
-        writer.close()
+        return head.encode() + text.encode()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
