@@ -30,7 +30,7 @@ async def test_a_killed_service_comes_back_and_knows_what_it_knew(system, servic
         async with system.person() as admin:
             before = await admin.available(charger.identity)
         await kill_and_come_back(system, service)
-        async with system.person() as admin:
+        async with system.person(signs_in_again=True) as admin:
             after = await admin.available(charger.identity)
             assert after["label"] == before["label"]
             assert (await admin.restart(charger.identity))["verdict"]["verdict"] == "restarted"

@@ -4,9 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,7 @@ _BOOTED = """
            join restart_orchestrator.boots as b using (charger_id)
      where charger_id = $1 and k.online and b.epoch >= k.epoch
 """
+TOKEN_KEPT_S = 1800.0
 VERDICT_WITHIN_S = 120.0
 HEARD_WITHIN_S = 60.0
 """Until what was said has reached everybody: each reads it by itself, on a machine that is busy with other tests."""
@@ -59,6 +61,8 @@ class System:
 
     data_dir: Path
     state: StackState
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Access tokens by user, and when each was given: to check a password takes half a second of a processor."""
 
     @property
     def url(self) -> str:
@@ -71,7 +75,16 @@ class System:
         return self.state.bridge_url.rstrip("/")
 
     def operator(self) -> Portal:
-        return Portal.logged_in(self.url, "operator", DataDir(self.data_dir).secret("operator-password"))
+        return Portal(self.url, self._token("operator", DataDir(self.data_dir).secret("operator-password")))
+
+    def _token(self, user: str, password: str = PASSWORD, *, signs_in_again: bool = False) -> str:
+        token, since = self._tokens.get(user, ("", 0.0))
+        if signs_in_again or not token or time.monotonic() - since > TOKEN_KEPT_S:
+            with Portal.logged_in(self.url, user, password) as portal:
+                assert portal.token is not None
+                token = portal.token
+            self._tokens[user] = token, time.monotonic()
+        return token
 
     async def add_charger(self, group: str = "harbour", model: str = "Commander 2") -> str:
         """A charger that fleet knows; its id is new in every test."""
@@ -126,12 +139,11 @@ class System:
             await connection.close()
 
     @asynccontextmanager
-    async def person(self, user: str = "harbour-admin") -> AsyncIterator["Person"]:
-        """A person who is logged in."""
-        async with httpx2.AsyncClient(base_url=self.url, timeout=90) as http:
-            answer = await http.post("/api/v1/login", json={"username": user, "password": PASSWORD})
-            assert answer.status_code == 200, answer.text
-            http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    async def person(self, user: str = "harbour-admin", *, signs_in_again: bool = False) -> AsyncIterator["Person"]:
+        """A person who is signed in."""
+        token = await asyncio.to_thread(self._token, user, signs_in_again=signs_in_again)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=90) as http:
             yield Person(http)
 
     def process_of(self, service: str) -> RunningProcess:

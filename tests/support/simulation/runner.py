@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
+from chassis.garbage import keep_what_lives
 from simulation.scenario import Scenario, generate
 
 CHUNK = 25
@@ -52,6 +53,8 @@ def play_seeds(seeds: Sequence[int], mutant: str | None = None) -> list[Failure]
         found = play(generate(seed), mutant=mutant)
         if found:
             return found[:1]
+        if number == 0:
+            keep_what_lives()  # What the first has loaded stays, and is not to be looked through again.
         if number % COLLECT_EVERY == COLLECT_EVERY - 1:
             gc.collect()
     gc.collect()

@@ -12,7 +12,6 @@ from sqlalchemy import MetaData
 
 from chassis import migrations
 from chassis.database import DatabaseUnavailableError
-from chassis.garbage import collect_rarely
 from chassis.projection import Projection
 from chassis.settings import explain
 from chassis.telemetry import configure_logging
@@ -47,7 +46,6 @@ def main(
         )
         match arguments:
             case []:
-                collect_rarely()
                 service.run()
             case ["migrate"]:
                 _migrate(service)

@@ -9,7 +9,7 @@ fifth of its time in collections that find nothing, and a portal with 1,000 stre
 
 
 def collect_rarely() -> None:
-    """Lets more objects come between two collections."""
+    """Lets more objects come between two collections. A process does this first: then its imports are quicker, too."""
     gc.set_threshold(YOUNG_OBJECTS, COLLECTIONS, COLLECTIONS)
 
 

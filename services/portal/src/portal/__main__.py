@@ -1,8 +1,12 @@
 """`python -m portal`: runs the portal, or with a word after it, prepares its database or replays a projection."""
 
-from chassis.app import main
-from portal.app import build
-from portal.projections import PROJECTIONS
+from chassis.garbage import collect_rarely
 
 if __name__ == "__main__":
+    collect_rarely()  # before the imports, which make much and leave no garbage
+
+    from chassis.app import main
+    from portal.app import build
+    from portal.projections import PROJECTIONS
+
     main("portal", build, projections=PROJECTIONS)

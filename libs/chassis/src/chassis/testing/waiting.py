@@ -7,6 +7,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_SHORTEST_S = 0.002
+_LONGEST_S = 0.15
+_SHARE = 0.1
+"""A pause is so much of the time waited so far: what is waited for is seen about a tenth later than it came."""
+
 
 async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 15.0) -> T:
     """Calls `check` until it no longer raises AssertionError, and returns what it returns.
@@ -16,7 +21,6 @@ async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 15.0
     """
     began = time.monotonic()
     tries = 0
-    pause = 0.002
     while True:
         tries += 1
         try:
@@ -27,5 +31,5 @@ async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 15.0
             if waited >= within:
                 error.add_note(f"still so after {waited:.1f} s and {tries} tries")
                 raise
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+        # Whoever waits long need not know to the moment: to ask costs those who are asked something, too.
+        await asyncio.sleep(max(_SHORTEST_S, min(waited * _SHARE, _LONGEST_S)))
