@@ -62,7 +62,7 @@ class System:
     data_dir: Path
     state: StackState
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Access tokens by user, and when each was given: to check a password takes half a second of a processor."""
+    """Access tokens by user, and when each was given: to check a password is slow on purpose."""
 
     @property
     def url(self) -> str:
