@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Prepares what pays at the end: one process makes the cache with which each of many brokers starts twice as fast."""
+    """Prepares what pays at the end: one process makes the cache with which brokers start faster, of which many will."""
     here = Path(__file__).parent
     if any(item.path.relative_to(here).parts[0] in WITH_BROKERS for item in session.items):
         with suppress(Problem):  # Whatever it is: without the cache they start more slowly, and say what is wrong.
