@@ -36,8 +36,6 @@ settings.load_profile("ci")
 
 WITH_BROKERS = ("broker", "journey")
 KINDS = ("unit", "property", "contracts", "simulation", "component", "broker", "journey")
-BROKERS: dict[str, Infrastructure] = {}
-"""Those that were started, by their fixtures."""
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """The first is Chromium without the windows, menus and pages of its own: a test there costs far less processor time."""
 
@@ -73,22 +71,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     keep_what_lives()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A broker that was stopped is started again for whoever uses it."""
-    for name in BROKERS.keys() & set(getattr(item, "fixturenames", ())):
-        if not BROKERS[name].kafka.process.running:
-            asyncio.run(BROKERS[name].kafka.start())
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Brokers that nobody uses any more take their part of the processor from the tests that follow."""
-    if nextitem is not None and nextitem.path.relative_to(Path(__file__).parent).parts[0] not in WITH_BROKERS:
-        for name in BROKERS.keys() - set(getattr(nextitem, "fixturenames", ())):
-            asyncio.run(BROKERS[name].kafka.stop())
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """What shares more than its file does stays together, too."""
@@ -117,7 +99,6 @@ def infrastructure(database_server: Infrastructure) -> Infrastructure:
         await database_server.provision()
 
     asyncio.run(start())
-    BROKERS["infrastructure"] = database_server
     return database_server
 
 
@@ -128,7 +109,6 @@ def plain_infrastructure() -> Iterator[Infrastructure]:
     parts = Infrastructure(folder, secure=False)
     try:
         asyncio.run(parts.start_kafka())
-        BROKERS["plain_infrastructure"] = parts
         yield parts
     finally:
         asyncio.run(parts.stop())

@@ -3,13 +3,11 @@
 import asyncio
 import re
 import time
-from dataclasses import replace
 from statistics import median
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 from sqlalchemy import text
 
@@ -75,8 +73,8 @@ async def make(database, kafka, metrics, health):
     """Makes consumers of a service and starts them; stops them after the test."""
     made = []
 
-    async def make(declare, *, service="svc", instance_id=None):
-        consumers = Consumers(service, database, replace(kafka, instance_id=instance_id), metrics, health)
+    async def make(declare, *, service="svc"):
+        consumers = Consumers(service, database, kafka, metrics, health)
         declare(consumers)
         made.append(consumers)
         await consumers.start()
@@ -342,45 +340,6 @@ async def test_two_subscriptions_of_one_group_are_refused(database, kafka, metri
     subscribe(consumers, topic, insert, consumer="svc.again")
 
 
-async def _joined(make, topic, health, instance_id):
-    subscriptions = []
-    consumers = await make(lambda made: subscriptions.append(subscribe(made, topic, insert)), instance_id=instance_id)
-
-    async def ready():
-        assert health.not_ready() == {}
-
-    await eventually(ready)
-    return consumers, subscriptions[0]
-
-
-async def test_who_comes_back_under_its_name_after_a_kill_is_in_its_group_at_once(
-    make, make_topic, health, monkeypatch
-):
-    """Without a name the group would wait until the killed one has been silent for long enough, and deal out again."""
-    topic = await make_topic()
-    monkeypatch.setattr("aiokafka.consumer.group_coordinator.GroupCoordinator._maybe_leave_group", _says_nothing)
-    killed, before = await _joined(make, topic, health, "svc-1")
-    dealt = before.consumer._coordinator.generation
-    await killed.stop()
-    _, after = await _joined(make, topic, health, "svc-1")
-    assert after.consumer._coordinator.generation == dealt
-    assert len(after.consumer.assignment()) == topic.partitions
-
-
-async def test_who_stops_leaves_its_group_at_once_although_the_group_knows_its_name(make, make_topic, health, kafka):
-    topic = await make_topic()
-    stopped, subscription = await _joined(make, topic, health, "svc-1")
-    await stopped.stop()
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
-    try:
-        [described] = await admin.describe_consumer_groups([subscription.group])
-    finally:
-        await admin.close()
-    [(_, _, state, _, _, members, *_)] = described.groups
-    assert (state, members) == ("Empty", [])
-
-
 async def _started(consumers):
     """Starts them; a broker that was just told of a user may need a moment to let it in."""
 
@@ -391,10 +350,6 @@ async def _started(consumers):
             raise AssertionError(str(error)) from error
 
     await eventually(start)
-
-
-async def _says_nothing(_coordinator):
-    """As the kernel would."""
 
 
 def _equal(one, other):

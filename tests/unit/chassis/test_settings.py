@@ -51,6 +51,13 @@ def test_a_wrong_value_is_explained_by_variable_and_never_shown(monkeypatch):
     assert "hush" not in words + str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["", "two words", "bridge/1", "x" * 201])
+def test_a_name_that_kafka_could_not_take_for_an_instance_is_refused(monkeypatch, name):
+    monkeypatch.setenv("INSTANCE_ID", name)
+    with pytest.raises(ValidationError):
+        ServiceSettings()
+
+
 def test_a_kafka_user_without_a_password_is_refused():
     with pytest.raises(ValidationError) as caught:
         BridgeSettings(kafka_username="bridge")

@@ -241,8 +241,12 @@ export class ChargerRestart extends HTMLElement {
   #pressed(run, event) {
     event.preventDefault();
     // Nobody has to press twice: what was asked for before the state was known is done when it is, if it can be.
-    if (run.button.dataset.kind === "unknown") { this.#refresh(run).then(() => { if (this.#run === run && run.button.dataset.kind === "available") this.#ask(run.button); }); return; }
-    if (run.button.getAttribute("aria-disabled") !== "true") this.#ask(run.button);
+    if (run.button.dataset.kind === "unknown") this.#refresh(run).then(() => this.#askWhereItCan(run));
+    else this.#askWhereItCan(run);
+  }
+
+  #askWhereItCan(run) {
+    if (this.#run === run && run.button.dataset.kind === "available") this.#ask(run.button);
   }
 
   #ask(opener) {
