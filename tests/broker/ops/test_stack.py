@@ -19,6 +19,7 @@ from chassis.testing import eventually
 from contracts import topics
 from ops.embedded.cluster import KafkaAccess
 from ops.embedded.progress import Reporter
+from ops.embedded.readiness import service_ready
 from ops.embedded.services import SERVICES
 from ops.stack import Problem, Stack, StackOptions, find
 
@@ -194,12 +195,13 @@ async def test_a_service_that_dies_is_started_again_and_found_again(folder, stac
     first = stack.processes["billing"].pid
     os.kill(first, signal.SIGKILL)
 
-    def again() -> None:
+    async def again() -> None:
         state = find(folder)
         assert state is not None
         pids = {process.name: process.pid for process in state.processes}
         assert pids["billing"] not in (None, first)
         assert psutil.pid_exists(pids["billing"])
+        assert await service_ready("127.0.0.1", stack.ports["billing"]) is None
 
     await eventually(again, within=90)
     assert any(note.startswith("billing stopped (ended by SIGKILL) and is started again") for note in told.notes)
