@@ -91,6 +91,7 @@ def up() -> Iterator[System]:
     output = data_dir / "up.log"
     failpoints = data_dir / "failpoints"
     failpoints.mkdir()
+    settings = SETTINGS | {"FAILPOINTS_DIR": str(failpoints)}
     ports: set[int] = set()
     for _ in range(2):
         ports.add(next_free(30_000, ports))
@@ -98,12 +99,12 @@ def up() -> Iterator[System]:
     with output.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "ops", "up", "--portal-port", str(portal), "--bridge-port", str(bridge), *IMPATIENT],
-            env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir), "FAILPOINTS_DIR": str(failpoints)} | SETTINGS,
+            env=os.environ | {"COMEBACK_DATA_DIR": str(data_dir)} | settings,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
     try:
-        running = System(data_dir, _wait_until_up(process, data_dir, output))
+        running = System(data_dir, _wait_until_up(process, data_dir, output), settings)
         _seed(running)
         yield running
     finally:

@@ -3,12 +3,10 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import httpx2
-import psutil
 import pytest
 from running_system import PASSWORD, SPEED, System
 
@@ -71,12 +69,10 @@ class Balancer:
 @asynccontextmanager
 async def second_bridge(system: System, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """Another bridge, with the settings of the stack's own; returns when it is ready."""
-    running = psutil.Process(system.process_of(BRIDGE).pid)
     http = next_free(25_000, {port, *system.state.ports.values()})
-    its_own = {"HTTP_PORT": str(http), "OCPP_BRIDGE_PORT": str(port), "INSTANCE_ID": "bridge-two"}
     with (system.data_dir / "bridge-two.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *running.cmdline(), env=running.environ() | its_own, stdout=log, stderr=subprocess.STDOUT
+        process = await system.started(
+            BRIDGE, log, HTTP_PORT=str(http), OCPP_BRIDGE_PORT=str(port), INSTANCE_ID="bridge-two"
         )
 
     async def ready() -> None:

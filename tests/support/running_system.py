@@ -5,16 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import asyncpg
 import httpx2
-import psutil
 
 from chassis.testing import eventually
 from contracts.topics import Service, Topic
@@ -22,7 +21,8 @@ from ops.client import Portal
 from ops.commands.common import ops_kafka, service_environment
 from ops.commands.events import as_event
 from ops.embedded.places import DataDir
-from ops.embedded.ports import next_free
+from ops.embedded.ports import HOST, next_free
+from ops.embedded.services import SERVICES, environment
 from ops.embedded.state import RunningProcess, StackState, find
 from ops.log_reader import records
 from simulator import Charger
@@ -61,6 +61,8 @@ class System:
 
     data_dir: Path
     state: StackState
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the environment tells every service of it."""
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Access tokens by user, and when each was given: to check a password is slow on purpose."""
 
@@ -168,16 +170,27 @@ class System:
         data = [as_event(record)["data"] async for record in on_it]
         return [each for each in data if each and each.get("attempt_id") == attempt_id]
 
+    async def started(self, service: str, log: BinaryIO, **its_own: str) -> asyncio.subprocess.Process:
+        """A process of a service beside the stack's, told the same but for what is its own."""
+        (told,) = [each for each in SERVICES if each.name == service]
+        return await asyncio.create_subprocess_exec(
+            *told.command(),
+            env={
+                **service_environment(self.data_dir, Service(service)),
+                **environment(told, self.state.ports, HOST),
+                **self.settings,
+                **its_own,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
     @asynccontextmanager
     async def another(self, service: str) -> AsyncIterator[None]:
         """A second process of a service, with the settings of the first; returns when it is ready."""
-        running = psutil.Process(self.process_of(service).pid)
         port = next_free(25_000, set(self.state.ports.values()))
-        environment = running.environ() | {"HTTP_PORT": str(port), "INSTANCE_ID": f"{service}-another"}
         with (self.data_dir / f"{service}-another.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *running.cmdline(), env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            process = await self.started(service, log, HTTP_PORT=str(port), INSTANCE_ID=f"{service}-another")
         try:
             await eventually(lambda: _ready(f"http://127.0.0.1:{port}"), within=120)
             yield

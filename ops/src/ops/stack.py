@@ -18,6 +18,7 @@ from ops.embedded.options import StackOptions
 from ops.embedded.places import DataDir
 from ops.embedded.ports import HOST, choose
 from ops.embedded.postgres import Postgres
+from ops.embedded.preloaded import launch_of, may_be_forked, preloaded
 from ops.embedded.problems import Problem, of_os_error
 from ops.embedded.processes import Identity, Process, Program, end_leftover, run
 from ops.embedded.progress import Reporter, step
@@ -41,8 +42,8 @@ _OURS = frozenset({"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_USERNAME", 
 class Stack:
     """A stack for the length of an `async with` block, or between `start` and `stop`.
 
-    Everything it starts is a direct child of this process and ends with it, even when it is killed (on Linux; elsewhere
-    the next start on the same folder clears up). Start it from the main thread.
+    Everything it starts is a child of this process, or of one that forks for it, and ends with it, even when it is
+    killed (on Linux; elsewhere the next start on the same folder clears up). Start it from the main thread.
     """
 
     def __init__(self, options: StackOptions, reporter: Reporter | None = None) -> None:
@@ -109,6 +110,8 @@ class Stack:
             kafka, postgres = options.kafka is None, options.database_url is None
             wanted = wishes(options.services, host=options.host, kafka=kafka, postgres=postgres)
             self.ports = choose(wanted, options.ports, self.data.ports)
+            if any(may_be_forked(service.command()) for service in options.services):
+                preloaded().prepare()
             await _together(self._start_kafka(), self._start_database())
             self._supervisor.layer()
             if options.services:
@@ -223,13 +226,14 @@ class Stack:
         return len(due) + len(others)
 
     async def _run_migration(self, title: str, argv: tuple[str, ...], log: str, env: Mapping[str, str]) -> None:
-        await run(Program(title, argv, self.data.log(log), env=env), "failed")
+        program = Program(title, argv, self.data.log(log), env=env)
+        await run(program, "failed", await launch_of(program))
 
     async def _start_service(self, service: Service) -> None:
         program = Program(service.name, service.command(), self.data.log(service.name), env=self._environment(service))
         host = self._shown_host if service.name == PORTAL else HOST
         check = partial(service_ready, host, self.ports[service.name])
-        await self._supervisor.start(service.name, Process(program), check, _SERVICE_START_S)
+        await self._supervisor.start(service.name, Process(program, await launch_of(program)), check, _SERVICE_START_S)
 
     def _environment(self, service: Service) -> dict[str, str]:
         return {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import psutil
 
@@ -58,17 +59,49 @@ class Program:
     niceness: int = 0
 
 
+class Child(Protocol):
+    """A program that was started: what we need of `subprocess.Popen`."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self) -> int: ...
+
+
+Launch = Callable[[Program, BinaryIO], Child]
+"""Starts a program that writes to this log. Raises OSError or SubprocessError when it cannot be started."""
+
+
+def execute(program: Program, log: BinaryIO) -> Child:
+    """Starts any program."""
+    account = program.account
+    return subprocess.Popen(
+        program.argv,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=program.env,
+        cwd=program.cwd,
+        process_group=0,
+        preexec_fn=tied_to(os.getpid(), program.stop_signal, program.niceness),  # noqa: PLW1509
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=() if account else None,
+    )
+
+
 class Process:
     """A program that can be started, stopped, killed and started again. Independent of any event loop."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, launch: Launch = execute) -> None:
         self.program = program
+        self._launch = launch
         self.wanted = False
         """Whether it should be running: False before its start and after `stop` and `kill`."""
         self.started_at = 0.0
         self.log_offset = 0
         """Where in its log the latest start begins."""
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int | None:
@@ -86,26 +119,14 @@ class Process:
 
     def start(self) -> None:
         """Start it; `Problem` when it cannot even be executed."""
-        program, account = self.program, self.program.account
+        program = self.program
         try:
             program.log.parent.mkdir(parents=True, exist_ok=True)
             if program.log.exists() and program.log.stat().st_size > _LARGEST_LOG:
                 program.log.replace(program.log.with_suffix(".log.1"))
             with program.log.open("ab") as log:
                 self.log_offset = log.seek(0, os.SEEK_END)
-                self._child = subprocess.Popen(
-                    program.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=program.env,
-                    cwd=program.cwd,
-                    process_group=0,
-                    preexec_fn=_tied_to(os.getpid(), program.stop_signal, program.niceness),  # noqa: PLW1509
-                    user=account.uid if account else None,
-                    group=account.gid if account else None,
-                    extra_groups=() if account else None,
-                )
+                self._child = self._launch(program, log)
         except (OSError, subprocess.SubprocessError) as error:
             raise Problem(f"{program.title} cannot be started: {error}", where=program.log) from error
         self.started_at = time.monotonic()
@@ -176,9 +197,9 @@ class Process:
         return f"exit code {code}"
 
 
-async def run(program: Program, failed: str) -> None:
+async def run(program: Program, failed: str, launch: Launch = execute) -> None:
     """Run a program to its end; a `Problem` saying that it `failed` when that end is not a success."""
-    process = Process(program)
+    process = Process(program, launch)
     process.start()
     try:
         await process.gone()
@@ -247,7 +268,7 @@ async def end_leftover(identity: Identity, within_s: float, ask: signal.Signals 
     return True
 
 
-def _tied_to(parent: int, death_signal: signal.Signals, niceness: int) -> Callable[[], None]:
+def tied_to(parent: int, death_signal: signal.Signals, niceness: int = 0) -> Callable[[], None]:
     """What a child does before it becomes the program: ask the kernel to end it when its parent dies."""
 
     def tie() -> None:
