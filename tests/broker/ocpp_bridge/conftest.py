@@ -1,6 +1,5 @@
 """Bridges as processes of their own, on a real Kafka and a real PostgreSQL, and what stands around them."""
 
-import asyncio
 import hmac
 import os
 import re
@@ -8,6 +7,8 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -27,48 +28,48 @@ from contracts.envelope import Envelope
 from contracts.fleet import CredentialSet
 from contracts.ocpp import ResetCharger, StrangerRefused
 from ocpp_bridge.tables import metadata
+from ops.embedded.preloaded import launch_of
+from ops.embedded.processes import Process, Program
 
 PASSWORD = b"0123456789abcdef0123"
 SALT = b"some salt"
 CLOCK = SystemClock()
 
 
-class Process:
+class Bridge:
     """A bridge process; what it logged is shown when it does not do as it should."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.log = b""
-        self._reading = asyncio.create_task(self._read())
+    def __init__(self, process: Process) -> None:
+        self._process = process
 
-    async def _read(self) -> None:
-        assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            self.log += line
+    @property
+    def log(self) -> bytes:
+        return self._process.program.log.read_bytes()
 
     def port(self, pattern: str) -> int:
         found = re.search(pattern.encode(), self.log)
         assert found, self.log.decode()
         return int(found[1])
 
-    async def end(self) -> int:
-        if self.process.returncode is None:
-            self.process.terminate()
-        await self._reading
-        return await self.process.wait()
+    def kill(self) -> None:
+        self._process.kill_now()
+
+    async def end(self) -> int | None:
+        await self._process.stop()
+        return self._process.exit_code
 
 
 @asynccontextmanager
-async def running(environment: dict[str, str]) -> AsyncIterator[Process]:
-    process = Process(
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ocpp_bridge", env=os.environ | environment, stderr=asyncio.subprocess.PIPE
-        )
-    )
-    try:
-        yield process
-    finally:
-        await process.end()
+async def running(environment: dict[str, str]) -> AsyncIterator[Bridge]:
+    with TemporaryDirectory(prefix="comeback-bridge-") as folder:
+        argv = (sys.executable, "-m", "ocpp_bridge")
+        program = Program("bridge", argv, Path(folder, "log"), env=os.environ | environment, stop_s=60)
+        process = Process(program, await launch_of(program))
+        process.start()
+        try:
+            yield Bridge(process)
+        finally:
+            await process.stop()
 
 
 class Neighbours:

@@ -22,7 +22,7 @@ from contracts.ocpp import (
     ResetUnanswered,
 )
 
-from .conftest import PASSWORD, Neighbours, Process, running
+from .conftest import PASSWORD, Bridge, Neighbours, running
 
 LEASE_S = 6.0
 """An instance on a loaded machine may be late to renew it, and is not dead for that."""
@@ -34,13 +34,13 @@ STATUS = {"evseId": 1, "connectorId": 1, "connectorStatus": "Available", "timest
 class Instance:
     """A bridge that runs and is ready."""
 
-    process: Process
+    process: Bridge
     port: int
     client: aiohttp.ClientSession
 
     def kill(self) -> None:
         """As the kernel would: nothing is said to anybody."""
-        self.process.process.kill()
+        self.process.kill()
 
     @asynccontextmanager
     async def connected(self, charger_id: str) -> AsyncIterator["Charger"]:
