@@ -63,6 +63,9 @@ def properties(port: int, controller_port: int, password: str | None) -> Mapping
         "broker.heartbeat.interval.ms": "500",
         "num.network.threads": "1",
         "num.io.threads": "2",
+        # Zeroed when a partition's index gets its first entry, while a message waits: ten times as much by default. So
+        # much holds the index of half a gigabyte, after which a segment ends.
+        "log.index.size.max.bytes": str(1024 * 1024),
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     }
     if password is None:
