@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, delete, exc, update
+from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, delete, exc, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from chassis.database import after_commit, after_transaction, fetch, write_rows
+from chassis.database import Database, after_commit, after_transaction, fetch, write_rows
+from chassis.testing import eventually
 
 BACKEND = "select pg_backend_pid() as pid"
+OPEN = "select count(*) as open from pg_stat_activity where application_name = $1"
 
 
 async def test_a_transaction_commits_at_the_end_and_rolls_back_on_an_error(database, rows):
@@ -81,6 +83,38 @@ async def test_a_connection_that_the_server_closed_is_replaced(database):
     assert await database.fetch("select 1 as one")
     async with database.transaction(), database.transaction() as work:
         assert await fetch(work, "select 1 as one")
+
+
+async def test_what_the_drivers_statements_keep_is_part_of_the_pool(database, database_url):
+    small = Database(database_url, "svc", application_name="small", pool_size=4, pool_timeout=5)
+    await asyncio.gather(*(small.fetch("select pg_sleep(0.1)") for _ in range(8)))
+    async with small.begin() as one, small.begin() as two, small.begin() as three:
+        for session in (one, two, three):
+            await session.execute(text("select 1"))
+        assert await small.fetch("select 1 as one")
+        (seen,) = await database.fetch(OPEN, "small")
+        assert seen["open"] == 4
+    await small.dispose()
+
+
+async def test_a_connection_that_is_kept_is_renewed_when_it_is_old(database_url, monkeypatch):
+    monkeypatch.setattr("chassis.database.RECYCLE_S", 0)
+    renewing = Database(database_url, "svc")
+    (first,), (second,) = await renewing.fetch(BACKEND), await renewing.fetch(BACKEND)
+    assert first["pid"] != second["pid"]
+    await renewing.dispose()
+
+
+async def test_no_connection_outlives_the_pool(database, database_url):
+    ending = Database(database_url, "svc", application_name="ending")
+    await asyncio.gather(*(ending.fetch("select 1") for _ in range(5)))
+    await ending.dispose()
+
+    async def none_is_open() -> None:
+        (seen,) = await database.fetch(OPEN, "ending")
+        assert seen["open"] == 0
+
+    await eventually(none_is_open)
 
 
 async def test_what_a_savepoint_undid_is_neither_written_nor_called_after_the_commit(database, rows):

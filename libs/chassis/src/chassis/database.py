@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
-from sqlalchemy import MetaData, event, exc, make_url, text
+from sqlalchemy import MetaData, PoolProxiedConnection, event, exc, make_url, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
@@ -36,6 +36,10 @@ _DRIVER = "chassis.driver"
 
 FROZEN_AFTER = "15s"
 """A process that is stopped, not dead, holds its locks and its leadership until PostgreSQL ends the connection."""
+RECYCLE_S = 1800
+"""A connection that was opened so long ago is renewed when it is free."""
+POOL_PER_KEPT = 4
+"""For each so many connections of the pool, one stays with the driver's statements while they need none."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -136,8 +140,12 @@ async def fetch(session: Work, statement: str, *arguments: Any) -> list[asyncpg.
 
     Raises sqlalchemy.exc.DBAPIError, as the engine would.
     """
+    return await _fetch(await driver(session), statement, arguments)
+
+
+async def _fetch(connection: asyncpg.Connection, statement: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
     try:
-        rows: list[asyncpg.Record] = await (await driver(session)).fetch(statement, *arguments)
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise exc.DBAPIError(statement, None, error, hide_parameters=True) from error
     return rows
@@ -235,7 +243,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,  # a connection that is opened for one statement costs more than to wait for a free one
             pool_timeout=pool_timeout,
-            pool_recycle=1800,
+            pool_recycle=RECYCLE_S,
             pool_use_lifo=True,  # the connection used last has its plans and its pages at hand
             hide_parameters=True,  # an error goes to the log, and parameters may be secrets
             json_serializer=json_text,
@@ -244,6 +252,8 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._kept: list[_Borrowed] = []
+        self._keeps = pool_size // POOL_PER_KEPT
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -260,35 +270,48 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """`begin` for those who need no session: committed at the end, rolled back when the body raises."""
-        async with self._connection() as connection:
-            work = Transaction(connection)
+        borrowed = await self._borrow()
+        work = Transaction(borrowed.connection)
+        try:
             try:
-                async with connection.transaction():
+                async with borrowed.connection.transaction():
                     yield work
                 work.ended[:0] = work.committed
             finally:
                 for call in work.ended:
                     call()
+        finally:
+            await self._give_back(borrowed)
 
     async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of a statement that stands by itself, in PostgreSQL's own notation ($1, $2): one round trip.
 
         Raises sqlalchemy.exc.DBAPIError, as the engine would.
         """
-        async with self._connection() as connection:
-            return await fetch(Transaction(connection), statement, *arguments)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the engine's pool, without the engine."""
-        pooled = await self.engine.raw_connection()
-        connection: Any = pooled.driver_connection
+        borrowed = await self._borrow()
         try:
-            yield connection
+            return await _fetch(borrowed.connection, statement, arguments)
         finally:
-            if connection.is_closed() or connection.is_in_transaction():
-                pooled.invalidate()  # cut short in the middle: nobody else is to go on with it
-            await greenlet_spawn(pooled.close)
+            await self._give_back(borrowed)
+
+    async def _borrow(self) -> "_Borrowed":
+        """A connection of the engine's pool, without the engine; the caller gives it back.
+
+        To take it from the pool and to bring it back is half as much work as a statement, so a few are kept.
+        """
+        while self._kept:
+            borrowed = self._kept.pop()
+            if borrowed.may_be_used_again():
+                return borrowed
+            await borrowed.end()
+        pooled = await self.engine.raw_connection()
+        return _Borrowed(pooled, pooled.driver_connection, time.monotonic())
+
+    async def _give_back(self, borrowed: "_Borrowed") -> None:
+        if len(self._kept) < self._keeps and borrowed.may_be_used_again():
+            self._kept.append(borrowed)
+        else:
+            await borrowed.end()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -328,8 +351,33 @@ class Database:
                 return
 
     async def dispose(self) -> None:
-        """Closes the pool."""
+        """Closes the pool, and keeps no connection out of it any more."""
+        self._keeps = 0
+        while self._kept:
+            await self._kept.pop().end()
         await self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Borrowed:
+    """A connection that the driver's statements have taken out of the engine's pool, and since when (monotonic)."""
+
+    pooled: PoolProxiedConnection
+    connection: Any
+    since: float
+
+    def may_be_used_again(self) -> bool:
+        """Not when the server closed it, when somebody was cut short in the middle, or when the pool is to renew it."""
+        connection = self.connection
+        if connection.is_closed() or connection.is_in_transaction():
+            return False
+        return time.monotonic() - self.since < RECYCLE_S
+
+    async def end(self) -> None:
+        """Gives it back to the pool, which closes what nobody else is to go on with."""
+        if self.connection.is_closed() or self.connection.is_in_transaction():
+            self.pooled.invalidate()
+        await greenlet_spawn(self.pooled.close)
 
 
 def _why(error: BaseException) -> str:
