@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -22,6 +23,9 @@ MAX_BODY_BYTES = 256 * 1024
 PROBLEM = "application/problem+json"
 OPERATIONS = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Answered from the first moment on, whatever the service is waiting for."""
+
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI need not look, at each request, who wants its own: traces are `chassis.trace`, metrics `chassis.metrics`."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -107,7 +111,7 @@ def create_http(
 
     Every error is a problem document, and none shows the client a stack trace. `options` go to FastAPI.
     """
-    app = FastAPI(title=title, version=version, **options)
+    app = FastAPI(title=title, version=version, telemetry=_NO_TELEMETRY, **options)
     app.state.keyring = keyring
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

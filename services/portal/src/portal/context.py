@@ -36,9 +36,10 @@ class Context:
     limits: Limits
 
 
-async def _context(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
+    """The portal that serves this request; a FastAPI dependency."""
     context: Context = request.app.state.portal
     return context
 
 
-Portal = Annotated[Context, Depends(_context)]
+Portal = Annotated[Context, Depends(context_of)]

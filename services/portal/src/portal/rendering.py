@@ -147,5 +147,5 @@ def page(
 
 def wants_html(request: Request) -> bool:
     """Whether it is a person who opened an address, not a program that called one."""
-    is_api = request.url.path.startswith(("/api/", "/health/", "/metrics"))
+    is_api = request.scope["path"].startswith(("/api/", "/health/", "/metrics"))
     return not is_api and "text/html" in request.headers.get("accept", "")
