@@ -6,6 +6,8 @@ import json
 import pytest
 from running_system import comeback
 
+from chassis.testing import eventually
+
 
 async def run(system, *arguments, **environment):
     return await asyncio.to_thread(comeback, system.data_dir, *arguments, **environment)
@@ -45,14 +47,10 @@ async def test_a_restart_can_be_asked_for_and_watched_from_the_command_line(syst
 
 
 async def test_a_refused_restart_ends_with_exit_code_1(system):
-    from running_system import PASSWORD
+    from running_system import HEARD_WITHIN_S, PASSWORD
 
     async with system.charger(model="Pulsar Plus") as charger, system.person() as admin:
-
-        async def known():
-            await admin.charger(charger.identity)
-
-        await known()
+        await eventually(lambda: admin.charger(charger.identity), within=HEARD_WITHIN_S)
         told = await run(
             system, "restart", charger.identity, "--user", "harbour-admin", "--watch", COMEBACK_PASSWORD=PASSWORD
         )
