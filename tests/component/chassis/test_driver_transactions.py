@@ -72,6 +72,13 @@ async def test_a_transaction_that_is_cut_short_leaves_nothing_to_whoever_has_the
     assert await rows("select name from things") == []
 
 
+async def test_a_connection_that_is_left_in_a_transaction_is_not_used_again(database):
+    (mine,) = await database.fetch(BACKEND)
+    await database.fetch("begin")  # and nobody ends it
+    (other,) = await database.fetch(BACKEND)
+    assert other["pid"] != mine["pid"]
+
+
 async def test_a_connection_that_the_server_closed_is_replaced(database):
     (mine,) = await database.fetch(BACKEND)
     async with database.transaction() as work:

@@ -368,16 +368,17 @@ class _Borrowed:
 
     def may_be_used_again(self) -> bool:
         """Not when the server closed it, when somebody was cut short in the middle, or when the pool is to renew it."""
-        connection = self.connection
-        if connection.is_closed() or connection.is_in_transaction():
-            return False
-        return time.monotonic() - self.since < RECYCLE_S
+        return not self._broken and time.monotonic() - self.since < RECYCLE_S
 
     async def end(self) -> None:
         """Gives it back to the pool, which closes what nobody else is to go on with."""
-        if self.connection.is_closed() or self.connection.is_in_transaction():
+        if self._broken:
             self.pooled.invalidate()
         await greenlet_spawn(self.pooled.close)
+
+    @property
+    def _broken(self) -> bool:
+        return bool(self.connection.is_closed() or self.connection.is_in_transaction())
 
 
 def _why(error: BaseException) -> str:

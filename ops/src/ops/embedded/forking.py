@@ -4,7 +4,6 @@ It does what its starter says over the socket FD (`ops.embedded.preloaded` is th
 forked, when the starter closes it or dies. It has one thread and no event loop: a fork of it is a fresh interpreter.
 """
 
-import ctypes
 import errno
 import importlib
 import json
@@ -19,16 +18,13 @@ from contextlib import suppress
 from typing import Any
 
 from chassis.garbage import collect_rarely, keep_what_lives
+from ops.embedded.processes import name_this, tied_to
 
 READY = b"ready"
 LENGTH = struct.Struct("!Q")
 """Before a request: its bytes. Two open files come with it: the log, and where the program's end is told."""
 PID = struct.Struct("!q")
 """The answer: the program's process id, or an `errno` with a minus before it."""
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class Nursery:
@@ -55,18 +51,9 @@ class Nursery:
                 head, files, _, _ = socket.recv_fds(self._starter, LENGTH.size, 2)
                 if not head:
                     return None
-                request: dict[str, Any] = json.loads(self._receive(LENGTH.unpack(head)[0]))
+                request: dict[str, Any] = json.loads(received(self._starter, LENGTH.unpack(head)[0]))
                 if self._fork(request, *files):
                     return request
-
-    def _receive(self, length: int) -> bytes:
-        found = b""
-        while len(found) < length:
-            more = self._starter.recv(length - len(found))
-            if not more:
-                raise SystemExit("the starter went away in the middle of a request")
-            found += more
-        return found
 
     def _fork(self, request: dict[str, Any], log: int, ending: int) -> bool:
         """Whether this is now the forked process."""
@@ -108,14 +95,19 @@ class Nursery:
                 os.close(ending)
 
 
+def received(source: socket.socket, length: int) -> bytes:
+    """So many bytes, or fewer where there are no more to come."""
+    found = b""
+    while len(found) < length and (more := source.recv(length - len(found))):
+        found += more
+    return found
+
+
 def _become(nursery: int, request: dict[str, Any], log: int) -> None:
     """What `subprocess` does for what it executes: its group, its death with ours, its files, its environment."""
     os.setpgid(0, 0)
-    if _libc is not None:
-        _libc.prctl(_PR_SET_NAME, request["argv"][0].encode()[:15])  # What `ps` and `top` show.
-        _libc.prctl(_PR_SET_PDEATHSIG, request["death_signal"])
-        if os.getppid() != nursery:
-            os._exit(1)  # It died in between.
+    tied_to(nursery, signal.Signals(request["death_signal"]))()
+    name_this(request["argv"][0])
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)

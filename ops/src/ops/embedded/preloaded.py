@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import orjson
 
-from ops.embedded.forking import LENGTH, PID, READY
+from ops.embedded.forking import LENGTH, PID, READY, received
 from ops.embedded.processes import Identity, Launch, Program, execute, tied_to
 
 MODULES = (
@@ -96,7 +96,7 @@ class Preloaded:
         """Returns when it has imported everything, or ended. From any thread."""
         with self._lock:
             if self._socket is not None and not self._imported:
-                self._imported = _received(self._socket, len(READY)) == READY
+                self._imported = received(self._socket, len(READY)) == READY
 
     def launch(self, program: Program, log: BinaryIO) -> Forked:
         """Forks a program whose `argv` is this Python, `-m`, a module and its arguments. Raises OSError."""
@@ -117,7 +117,7 @@ class Preloaded:
             )
             socket.send_fds(self._socket, [LENGTH.pack(len(body))], [log.fileno(), tell])
             self._socket.sendall(body)
-            answer = _received(self._socket, PID.size)
+            answer = received(self._socket, PID.size)
             if len(answer) < PID.size:
                 raise OSError(_GONE)
             (pid,) = PID.unpack(answer)
@@ -138,14 +138,6 @@ class Preloaded:
         if self._nursery is not None:
             self._nursery.wait()
             self._nursery = None
-
-
-def _received(source: socket.socket, length: int) -> bytes:
-    """So many bytes, or fewer where there are no more to come."""
-    found = b""
-    while len(found) < length and (more := source.recv(length - len(found))):
-        found += more
-    return found
 
 
 def may_be_forked(argv: Sequence[str]) -> bool:

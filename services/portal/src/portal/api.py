@@ -12,7 +12,7 @@ from contracts.restart import Outcome
 from contracts.words import ChargerId, GroupId, UserId
 from portal import acting, lookups
 from portal.asking import RestartRequest
-from portal.context import Portal, context_of
+from portal.context import Portal
 from portal.listing import ChargerFilter, ChargerSort, RestartFilter
 from portal.models import Attempt, Attempts, Charger, Chargers, ChargerState, Me
 from portal.people import Caller
@@ -100,14 +100,13 @@ async def get_charger(charger_id: ChargerIdInPath, portal: Portal, person: Calle
 )
 async def request_restart(
     charger_id: ChargerIdInPath,
-    request: Request,
+    portal: Portal,
     person: Caller,
     response: Response,
     *,
     asked: RestartRequest = AT_ONCE,
     key: IdempotencyKey = None,
 ) -> Attempt:
-    portal = await context_of(request)  # as a dependency it would be fifty calls of FastAPI's, and a charger waits
     attempt = await acting.request_restart(portal, charger_id, person.user_id, asked, key)
     response.headers["location"] = f"/api/v1/restarts/{attempt.attempt_id}"
     return attempt

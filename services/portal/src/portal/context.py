@@ -36,10 +36,9 @@ class Context:
     limits: Limits
 
 
-async def context_of(request: Request) -> Context:
-    """The portal that serves this request; a FastAPI dependency."""
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.portal
     return context
 
 
-Portal = Annotated[Context, Depends(context_of)]
+Portal = Annotated[Context, Depends(_context)]

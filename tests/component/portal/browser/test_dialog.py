@@ -84,6 +84,15 @@ async def test_a_press_before_the_state_is_known_opens_it_as_soon_as_it_is(desk)
     await expect(page.get_by_test_id("restart-dialog")).to_be_visible()
 
 
+async def test_a_press_during_which_the_icon_is_drawn_again_is_not_lost(desk):
+    page = await desk.page()
+    await page.get_by_test_id("restart-icon").hover()
+    await page.mouse.down()
+    await page.evaluate("() => document.querySelector('charger-restart').refresh()")
+    await page.mouse.up()
+    await expect(page.get_by_test_id("restart-dialog")).to_be_visible()
+
+
 async def test_a_drag_from_inside_to_outside_does_not_cancel(desk):
     page = await desk.page()
     dialog = await opened(page)
