@@ -133,6 +133,18 @@ async def test_a_transaction_whose_beginning_was_missed_is_known_from_its_meter(
     assert (await known(orchestrator)).situation.transactions == ("2",)
 
 
+async def test_each_running_transaction_is_told_with_its_connector(orchestrator):
+    """As far as it is known; the first connector of an EVSE has no number of its own for people."""
+    for transaction, evse_id, connector_id in (("7", None, None), ("6", 2, 2), ("5", 2, 1), ("4", 1, None)):
+        begun = ocpp.TransactionStarted(
+            charger_id=CHARGER, epoch=SESSION, transaction_id=transaction, evse_id=evse_id, connector_id=connector_id
+        )
+        await orchestrator.hear(topics.OCPP_OBSERVATIONS, begun)
+    standing = await known(orchestrator)
+    assert standing.situation.transactions == ("1", "2", "2.2", "7")
+    assert standing.running == {"4": "1/1", "5": "2/1", "6": "2/2", "7": ""}
+
+
 async def test_a_connector_that_is_available_has_no_transaction(orchestrator):
     """Some firmware never sends StopTransaction after a hard reset."""
     await orchestrator.begin_charging()

@@ -108,9 +108,12 @@ def _standing(session: Transaction, charger_id: str, user_id: str) -> Standing:
     boot = session.get("boots", charger_id)
     update = session.get("firmware_updates", charger_id)
     running = sorted(
-        (str(row["evse_id"]) if row["evse_id"] is not None else transaction_id)
-        for (of, transaction_id), row in session.rows("transactions")
-        if of == charger_id and not row["ended"]
+        (
+            (transaction_id, row["evse_id"], row["connector_id"])
+            for (of, transaction_id), row in session.rows("transactions")
+            if of == charger_id and not row["ended"]
+        ),
+        key=lambda one: [*((number is None, number) for number in one[1:]), one[0]],
     )
     statuses = {name: row for (of, name), row in session.rows("connectors") if of == charger_id}
     row = dict(  # noqa: C408 as the columns are named
@@ -130,12 +133,7 @@ def _standing(session: Transaction, charger_id: str, user_id: str) -> Standing:
         booted_at=boot["said_at"] if boot else None,
         updating=update["updating"] if update else False,
         firmware=boot["firmware"] if boot else None,
-        transactions=running,
-        running={
-            transaction_id: f"{row['evse_id']}/{row['connector_id'] or 1}" if row["evse_id"] is not None else None
-            for (of, transaction_id), row in session.rows("transactions")
-            if of == charger_id and not row["ended"]
-        },
+        running=running,
         connectors={name: row["state"] for name, row in statuses.items()},
         faults={name: row["error_code"] for name, row in statuses.items() if row["error_code"] is not None},
         firmware_news_at=update["said_at"] if update else None,

@@ -11,8 +11,10 @@ from chassis.timers import DEFAULT, Alarm, Timers
 from contracts.envelope import Envelope
 from contracts.topics import Topic
 
-_EFFECTS = Part(
-    tables=(("forgotten", timers.forgetting(5, 6)), ("armed", timers.arming(5, 7)), ("added", outbox.INSERT)),
+_FORGOTTEN = Part(tables=(("forgotten", timers.forgetting(1, 2)),))
+_ARMED = Part(tables=(("armed", timers.arming(1, 2)),))
+_ADDED = Part(
+    tables=(("added", outbox.INSERT),),
     columns=("array(select id from added order by id) as added", f"{outbox.STANDING} as standing"),
 )
 
@@ -35,8 +37,14 @@ async def write(
     if not (messages or alarms or settled or also):
         return
     written = outbox.records(messages)
-    caused = Write(_EFFECTS, (*outbox.columns(written), name, list(settled), *timers.columns(alarms, name)))
-    row = await database.write(session, [*also, caused])
+    caused = list(also)
+    if settled:
+        caused.append(Write(_FORGOTTEN, (name, list(settled))))
+    if alarms:
+        caused.append(Write(_ARMED, (name, *timers.columns(alarms, name))))
+    if written:
+        caused.append(Write(_ADDED, outbox.columns(written)))
+    row = await database.write(session, caused)
     if written:
         await to.added(session, written, row["added"], row["standing"])
     if alarms:

@@ -35,11 +35,8 @@ _STANDING = """
            k.epoch, k.online, k.since, k.protocol, b.epoch as boot_epoch, b.said_at as booted_at, b.firmware,
            coalesce(f.updating, false) as updating, f.said_at as firmware_news_at,
            coalesce(of_firmware.expected, of_model.expected) as expected,
-           array(select coalesce(t.evse_id::text || case when t.connector_id > 1 then '.' || t.connector_id else '' end,
-                                 t.transaction_id)
-                   from transactions t where t.charger_id = asked.charger_id and not t.ended
-                  order by t.evse_id, t.connector_id, t.transaction_id) as transactions,
-           (select jsonb_object_agg(t.transaction_id, t.evse_id || '/' || coalesce(t.connector_id, 1))
+           (select jsonb_agg(jsonb_build_array(t.transaction_id, t.evse_id, t.connector_id)
+                             order by t.evse_id, t.connector_id, t.transaction_id)
               from transactions t where t.charger_id = asked.charger_id and not t.ended) as running,
            n.states as connectors, n.faults{more}
       from unnest($1::text[], $2::text[]) as asked (charger_id, user_id)
@@ -80,15 +77,20 @@ _KEPT = """
 _RECORD = Part((("recorded", _RECORDED), ("kept", _KEPT)))
 
 
-def plan_once(database: Database) -> None:
-    """Has PostgreSQL plan each of our statements once per connection.
+_PLAN_ONCE = "set plan_cache_mode to force_generic_plan; set enable_seqscan to off"
 
-    Otherwise it plans the one that gathers a standing anew each time, which takes longer than to execute it.
+
+def plan_once(database: Database) -> None:
+    """Has PostgreSQL plan each of our statements once per connection, and so that the plan lasts.
+
+    Otherwise it plans the one that gathers a standing anew each time, which takes longer than to execute it. A plan
+    that was made while there were few chargers would read whole tables, and still do so when there are many: until
+    they are analyzed each request would take time for every charger that there is. Ours look up keys.
     """
 
     @event.listens_for(database.engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
-        connection.run_async(lambda driver: driver.execute("set plan_cache_mode to force_generic_plan"))
+        connection.run_async(lambda driver: driver.execute(_PLAN_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _standing(row: Any) -> Standing:
     quiet_since = since if online else None
     if row["booted_at"] is not None and row["boot_epoch"] == row["epoch"] and online:
         quiet_since = max(since or row["booted_at"], row["booted_at"])
+    running: list[tuple[str, int | None, int | None]] = row["running"] or []
     situation = Situation(
         role=Role(row["role"]) if row["role"] is not None else None,
         plan=row["plan"],
@@ -180,7 +183,7 @@ def _standing(row: Any) -> Standing:
         abilities=frozenset(row["abilities"] or ()),
         online=online,
         offline_since=since.isoformat() if since is not None and not online else "",
-        transactions=tuple(row["transactions"]),
+        transactions=tuple(_connector(*one) for one in running),
         updating_firmware=row["updating"],
     )
     return Standing(
@@ -192,12 +195,19 @@ def _standing(row: Any) -> Standing:
         quiet_since=quiet_since,
         connectors={name: ConnectorState(state) for name, state in (row["connectors"] or {}).items()},
         faults=row["faults"] or {},
-        running={transaction: place or "" for transaction, place in (row["running"] or {}).items()},
+        running={name: f"{evse}/{connector or 1}" if evse is not None else "" for name, evse, connector in running},
         boots_on_return=row["booted_at"] is not None,
         firmware=row["firmware"],
         firmware_news_at=row["firmware_news_at"],
         expected=Expected.model_validate(row["expected"]) if row["expected"] is not None else None,
     )
+
+
+def _connector(transaction: str, evse: int | None, connector: int | None) -> str:
+    """The connector of a transaction in words for people, `2` or `2.1`; where it is not known, the transaction."""
+    if evse is None:
+        return transaction
+    return f"{evse}.{connector}" if connector is not None and connector > 1 else str(evse)
 
 
 def record(held: Sequence[Held], history: Sequence[Recorded]) -> list[Write]:
