@@ -2,6 +2,7 @@
 
 import asyncio
 
+from bench.bare_way import BareWay
 from bench.floor import Floor
 from bench.report import Distribution, print_latency
 from bench.system import running
@@ -11,12 +12,18 @@ PAUSE_S = 0.1
 """Before each measurement, for the floor as for ours: what the restart before left to do is not part of it."""
 ROW = "HTTP request -> Reset frame"
 FLOOR = "floor: Kafka, PostgreSQL, Kafka"
+BARE = "the same way, bare"
 
 
 async def measure(*, rounds: int = 300, chargers: int = 100) -> int:
-    """Restarts one after the other, each to its verdict, with a hop of the floor before each, under the same load."""
-    async with running(chargers) as bench, Floor(bench.kafka(), bench.database_url).running() as floor:
+    """Restarts one after the other, each to its verdict, with a hop of the floor and the bare way before each."""
+    async with (
+        running(chargers) as bench,
+        Floor(bench.kafka(), bench.database_url).running() as floor,
+        BareWay(bench.kafka(), bench.database_url).running() as bare,
+    ):
         hops: list[float] = []
+        bares: list[float] = []
         ours: list[float] = []
         for number in range(WARM_UP + rounds):
             charger = bench.chargers[number % len(bench.chargers)]
@@ -24,10 +31,13 @@ async def measure(*, rounds: int = 300, chargers: int = 100) -> int:
             await asyncio.sleep(PAUSE_S)
             hop = await floor.hop()
             await asyncio.sleep(PAUSE_S)
+            without = await bare.restart()
+            await asyncio.sleep(PAUSE_S)
             took = await bench.restart(charger)
             if number >= WARM_UP:
                 hops.append(hop)
+                bares.append(without)
                 ours.append(took)
-    rows = {ROW: Distribution.of(ours), FLOOR: Distribution.of(hops)}
+    rows = {ROW: Distribution.of(ours), BARE: Distribution.of(bares), FLOOR: Distribution.of(hops)}
     print_latency("restart-latency", "milliseconds", rows, figure=ROW, floor=FLOOR)
     return 0
