@@ -36,7 +36,7 @@ TABLES = f"""
     insert into checkpoints select n, 0 from generate_series(0, {PARTITIONS - 1}) n;
     create table outbox (id bigint generated always as identity primary key, body text);
     create table ledger (id uuid primary key);
-"""
+"""  # noqa: S608 constants of ours
 BODY = b"x" * 500
 ROWS = ["x" * 700] * 4
 FRAME = b"R" * 60
@@ -67,7 +67,7 @@ class BareWay:
         processes: list[asyncio.subprocess.Process] = []
         try:
             for role in ROLES:
-                processes.append(await _started(role, plan))
+                processes.append(await _started(role, plan))  # noqa: PERF401 those before it are ended if one fails
             _, self._http = self._asking = await asyncio.open_connection(HOST, ports["http"])
             self._charger, _ = self._connection = await asyncio.open_connection(HOST, ports["socket"])
             yield self

@@ -191,10 +191,13 @@ class PasswordChanges:
             self._waiting.pop(change.call_id, None)
 
     async def run(self) -> None:
-        """Follows what other instances do, and tells fleet again what it has not taken over, until cancelled."""
+        """Follows what other instances do, and tells fleet again what it has not taken over, until cancelled.
+
+        The first round is the caller's.
+        """
         while True:
-            await self.look()
             await asyncio.sleep(self._every)
+            await self.look()
 
     async def look(self) -> None:
         """One round."""

@@ -15,6 +15,11 @@ UNSTORABLE = asyncpg.DataError
 """What a statement raises for a value that no column takes, such as a number of twenty digits."""
 
 
+SIZE_PER_KEPT = 2
+"""For each so many connections of the pool, one is kept from it by single statements: the pool starts a task each time
+that it is given one, which takes longer than the statement."""
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
     def get_reset_query(self) -> str:
         # We leave nothing behind on a connection, and the reset is a round trip before each Reset frame.
@@ -31,6 +36,8 @@ class Store:
         self._dsn = dsn
         self._application_name = application_name
         self._size = size
+        self._keeps = size // SIZE_PER_KEPT
+        self._kept: list[Any] = []
         self._pool: asyncpg.Pool | None = None
 
     async def start(self) -> None:
@@ -52,16 +59,34 @@ class Store:
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """All rows of a statement, which is committed."""
-        rows: list[Any] = await self._running().fetch(statement, *arguments)
+        rows: list[Any] = await self._run("fetch", statement, arguments)
         return rows
 
     async def fetch_one(self, statement: str, *arguments: Any) -> Any | None:
         """The first row of a statement, which is committed; None when there is none."""
-        return await self._running().fetchrow(statement, *arguments)
+        return await self._run("fetchrow", statement, arguments)
 
     async def execute(self, statement: str, *arguments: Any) -> None:
         """Runs and commits a statement."""
-        await self._running().execute(statement, *arguments)
+        await self._run("execute", statement, arguments)
+
+    async def _run(self, how: str, statement: str, arguments: tuple[Any, ...]) -> Any:
+        pool = self._running()
+        connection = await self._borrow(pool)
+        try:
+            return await getattr(connection, how)(statement, *arguments)
+        finally:
+            if len(self._kept) < self._keeps and _is_open(connection):
+                self._kept.append(connection)
+            else:
+                await pool.release(connection)
+
+    async def _borrow(self, pool: asyncpg.Pool) -> Any:
+        while self._kept:
+            connection = self._kept.pop()
+            if _is_open(connection):
+                return connection
+        return await pool.acquire()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -73,3 +98,10 @@ class Store:
         if self._pool is None:
             raise asyncpg.InterfaceError("the bridge's connections to the database are closed")
         return self._pool
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False  # its pool took it back: the server has closed it, or the pool was ended
