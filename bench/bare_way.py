@@ -7,8 +7,10 @@ Between this and the floor lies what the way itself costs, between this and ours
 import asyncio
 import gc
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +25,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.topics import PARTITIONS
-from ops.embedded.ports import HOST, next_free
+from ops.embedded.ports import HOST
 
 SCHEMA = "bench_bare_way"
 TABLES = f"""
@@ -61,15 +63,15 @@ class BareWay:
         await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in self._topics])
         database = await asyncpg.connect(self._database_url)
         await database.execute(TABLES)
-        ports = {"http": next_free(20_000, set())}
-        ports["socket"] = next_free(20_000, {ports["http"]})
-        plan = {"kafka": dict(self._kafka), "database_url": self._database_url, "topics": self._topics, **ports}
+        plan = {"kafka": dict(self._kafka), "database_url": self._database_url, "topics": self._topics}
         processes: list[asyncio.subprocess.Process] = []
+        ports: dict[str, int] = {}
         try:
             for role in ROLES:
-                processes.append(await _started(role, plan))  # noqa: PERF401 those before it are ended if one fails
-            _, self._http = self._asking = await asyncio.open_connection(HOST, ports["http"])
-            self._charger, _ = self._connection = await asyncio.open_connection(HOST, ports["socket"])
+                processes.append(await _started(role))
+                ports[role] = await _port(processes[-1], plan)
+            self._accepted, self._http = await asyncio.open_connection(HOST, ports["portal"])
+            self._charger, self._socket = await asyncio.open_connection(HOST, ports["bridge"])
             yield self
         finally:
             for process in processes:
@@ -86,21 +88,24 @@ class BareWay:
         self._http.write(REQUEST)
         await self._charger.readexactly(len(FRAME))
         took = (time.perf_counter() - sent) * 1000
-        await self._asking[0].readuntil(b"\r\n\r\n")
+        await self._accepted.readuntil(b"\r\n\r\n")
         return took
 
 
-async def _started(role: str, plan: Mapping[str, Any]) -> asyncio.subprocess.Process:
+async def _started(role: str) -> asyncio.subprocess.Process:
     pipe = subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.bare_way", role, stdin=pipe, stdout=pipe
-    )
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.bare_way", role, stdin=pipe, stdout=pipe)
+
+
+async def _port(process: asyncio.subprocess.Process, plan: Mapping[str, Any]) -> int:
+    """Where it listens, when it is ready; 0 where it does not listen."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(orjson.dumps(plan) + b"\n")
-    if not await asyncio.wait_for(process.stdout.readline(), START_WITHIN_S):
-        raise SystemExit(f"the bare {role} could not start; what it said is above")
-    return process
+    line = await asyncio.wait_for(process.stdout.readline(), START_WITHIN_S)
+    if not line:
+        raise SystemExit("a process of the bare way could not start; what it said is above")
+    return int(line)
 
 
 async def _producer(plan: Mapping[str, Any]) -> AIOKafkaProducer:
@@ -121,10 +126,10 @@ async def _database(plan: Mapping[str, Any]) -> asyncpg.Connection:
     return await asyncpg.connect(plan["database_url"], server_settings={"search_path": SCHEMA})
 
 
-def _ready() -> None:
+def _ready(port: int = 0) -> None:
     gc.collect()
     gc.freeze()
-    print("ready", flush=True)
+    print(port, flush=True)
 
 
 async def portal(plan: Mapping[str, Any]) -> None:
@@ -140,13 +145,10 @@ async def portal(plan: Mapping[str, Any]) -> None:
         await send({"type": "http.response.body"})
 
     await database.execute("set synchronous_commit to off")
-    options = uvicorn.Config(app, host=HOST, port=plan["http"], lifespan="off", log_config=None, access_log=False)
-    server = uvicorn.Server(options)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 uvicorn has only the flag
-        await asyncio.sleep(0.005)
-    _ready()
-    await serving
+    listener = socket.create_server((HOST, 0))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+    _ready(listener.getsockname()[1])
+    await server.serve(sockets=[listener])
 
 
 async def orchestrator(plan: Mapping[str, Any]) -> None:
@@ -168,9 +170,9 @@ async def orchestrator(plan: Mapping[str, Any]) -> None:
 async def bridge(plan: Mapping[str, Any]) -> None:
     """Claims the command, and writes the frame to the one charger that is connected."""
     chargers: list[asyncio.StreamWriter] = []
-    await asyncio.start_server(lambda _, writer: chargers.append(writer), HOST, plan["socket"])
+    server = await asyncio.start_server(lambda _, writer: chargers.append(writer), HOST, 0)
     database, consumer = await _database(plan), await _consumer(plan["topics"][1], plan)
-    _ready()
+    _ready(server.sockets[0].getsockname()[1])
     async for _ in consumer:
         await database.fetch("insert into ledger values ($1) returning id", uuid4())
         chargers[0].write(FRAME)
@@ -179,5 +181,12 @@ async def bridge(plan: Mapping[str, Any]) -> None:
 ROLES = {role.__name__: role for role in (portal, orchestrator, bridge)}
 
 
+def _end_with_its_starter() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    uvloop.run(ROLES[sys.argv[1]](orjson.loads(sys.stdin.readline())))
+    plan_of_run = orjson.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_its_starter, daemon=True).start()
+    uvloop.run(ROLES[sys.argv[1]](plan_of_run))

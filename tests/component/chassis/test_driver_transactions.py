@@ -72,6 +72,28 @@ async def test_a_transaction_that_is_cut_short_leaves_nothing_to_whoever_has_the
     assert await rows("select name from things") == []
 
 
+async def test_no_connection_is_kept_from_a_statement_that_waits_for_one(database, database_url):
+    small = Database(database_url, "svc", pool_size=4)
+
+    async def all_wait():
+        (locks,) = await database.fetch("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+        assert locks["count"] == 4
+
+    async with database.transaction() as shut:
+        await fetch(shut, "select pg_advisory_xact_lock(2)")
+        async with database.transaction() as opened:
+            await fetch(opened, "select pg_advisory_xact_lock(1)")
+            first, *others = (
+                asyncio.create_task(small.fetch("select pg_advisory_xact_lock($1)", gate)) for gate in (1, 2, 2, 2)
+            )
+            await eventually(all_wait)
+            waiting = asyncio.create_task(small.fetch("select 1"))
+        async with asyncio.timeout(5):
+            await asyncio.gather(first, waiting)
+    await asyncio.gather(*others)
+    await small.dispose()
+
+
 async def test_a_connection_that_is_left_in_a_transaction_is_not_used_again(database):
     (mine,) = await database.fetch(BACKEND)
     await database.fetch("begin")  # and nobody ends it

@@ -254,6 +254,8 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._kept: list[_Borrowed] = []
         self._keeps = pool_size // POOL_PER_KEPT
+        self._waiting = 0
+        """Statements that wait for a connection of the pool: nothing is kept from them."""
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -304,11 +306,15 @@ class Database:
             if borrowed.may_be_used_again():
                 return borrowed
             await borrowed.end()
-        pooled = await self.engine.raw_connection()
+        self._waiting += 1
+        try:
+            pooled = await self.engine.raw_connection()
+        finally:
+            self._waiting -= 1
         return _Borrowed(pooled, pooled.driver_connection, time.monotonic())
 
     async def _give_back(self, borrowed: "_Borrowed") -> None:
-        if len(self._kept) < self._keeps and borrowed.may_be_used_again():
+        if not self._waiting and len(self._kept) < self._keeps and borrowed.may_be_used_again():
             self._kept.append(borrowed)
         else:
             await borrowed.end()

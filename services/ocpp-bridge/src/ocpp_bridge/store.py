@@ -38,6 +38,8 @@ class Store:
         self._size = size
         self._keeps = size // SIZE_PER_KEPT
         self._kept: list[Any] = []
+        self._waiting = 0
+        """Statements and transactions that wait for a connection of the pool: nothing is kept from them."""
         self._pool: asyncpg.Pool | None = None
 
     async def start(self) -> None:
@@ -76,7 +78,7 @@ class Store:
         try:
             return await getattr(connection, how)(statement, *arguments)
         finally:
-            if len(self._kept) < self._keeps and _is_open(connection):
+            if not self._waiting and len(self._kept) < self._keeps and _is_open(connection):
                 self._kept.append(connection)
             else:
                 await pool.release(connection)
@@ -86,13 +88,25 @@ class Store:
             connection = self._kept.pop()
             if _is_open(connection):
                 return connection
-        return await pool.acquire()
+        return await self._acquire(pool)
+
+    async def _acquire(self, pool: asyncpg.Pool) -> Any:
+        self._waiting += 1
+        try:
+            return await pool.acquire()
+        finally:
+            self._waiting -= 1
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         """A connection inside one transaction, with the driver's `fetch` and `execute`."""
-        async with self._running().acquire() as connection, connection.transaction():
-            yield connection
+        pool = self._running()
+        connection = await self._acquire(pool)
+        try:
+            async with connection.transaction():
+                yield connection
+        finally:
+            await pool.release(connection)
 
     def _running(self) -> asyncpg.Pool:
         if self._pool is None:
